@@ -18,8 +18,8 @@ from lesionlens.reproduction.planner import ReproductionOptions
 from lesionlens.reproduction.profiles import get_profile
 from lesionlens.reproduction.reproduce import plan_reproduction
 from lesionlens.reproduction.run_state import read_failure, write_failure
+from lesionlens.runs.multi_run_dir import STATUS_FINISHED
 from lesionlens.runs.run_dir import RunDir
-from lesionlens.training.multi_run import STATUS_FINISHED
 
 COMMAND = [
     sys.executable,

@@ -16,9 +16,9 @@ from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.models.zoo import ZOO
 from lesionlens.reproduction.catalog import list_row_recipes
 from lesionlens.runs.load import load_recipe
+from lesionlens.runs.multi_run_dir import MultiRunDir, expand_runs
 from lesionlens.runs.recipe_files import builtin_recipes
 from lesionlens.runs.run_dir import RunDir
-from lesionlens.training.multi_run import MultiRunDir, expand_runs
 from lesionlens.training.run import train
 
 from ..helpers.tiny_datasets import (

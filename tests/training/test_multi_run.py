@@ -13,11 +13,14 @@ from rich.console import Console
 from lesionlens.core.errors import DataError, RunError, RunInterrupted
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.evaluation.result import read_evaluation, write_evaluation
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.multi_run_dir import MultiRunDir, expand_runs
 from lesionlens.runs.run_dir import RunDir, write_recipe
 from lesionlens.runs.run_statistics import read_summary
 from lesionlens.runs.schema import Recipe
-from lesionlens.training.multi_run import MultiRunDir, RunFns, expand_runs, resume_multi_run, run_all
+from lesionlens.training.multi_run import RunFns, resume_multi_run, run_all
 from lesionlens.training.resolve import ResolvedRecipe
 from lesionlens.training.run import resume, train
 
@@ -78,8 +81,10 @@ class FakeTraining:
         if run_dir.path.name in self.failing:
             raise self.failing[run_dir.path.name]
         rng = np.random.default_rng(len(self.calls))
-        ids = [f"i{number}" for number in range(20)]
+        fold = load_recipe(str(run_dir.recipe)).fold or 0
+        ids = [f"i{number}" for number in range(20 * fold, 20 * fold + 20)]
         predictions = Predictions(ids, ids, ["a", "b"] * 10, rng.dirichlet((1, 1), 20), ("a", "b"))
+        write_predictions(run_dir.predictions("test"), predictions)
         write_evaluation(run_dir.evaluation("test"), evaluate(predictions, n_resamples=0))
         run_dir.update(status="finished")
         return run_dir.path
@@ -116,6 +121,9 @@ def test_directory_contains_recipe_runs_and_summary(tmp_path: Path) -> None:
         spec.name for spec in expand_runs(recipe(num_repeats=2, n_folds=2))
     ]
     assert "4 of 4 runs" in multi_run_dir.summary_md.read_text()
+    pools = [read_evaluation(out / name / "evaluation.json") for name in ("run-01", "run-02")]
+    assert [pool.n_images for pool in pools] == [40, 40]
+    assert "Pooled folds, run-02" in multi_run_dir.report.read_text()
 
 
 def test_plan_is_printed_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,6 +155,7 @@ def test_failed_run_does_not_stop_the_others(tmp_path: Path) -> None:
     assert metadata["runs_status"]["run-03"] == {"status": "finished"}
     assert "ValueError: odd" in multi_run_dir.traceback_path("run-04").read_text()
     assert list(read_summary(multi_run_dir.summary_csv).columns[-2:]) == ["run-01", "run-03"]
+    assert "Not finished: run-02 (interrupted), run-04 (interrupted)." in multi_run_dir.report.read_text()
 
     again = FakeTraining()
     resume_multi_run(multi_run_dir.path, console=QUIET, run_fns=again.run_fns)
@@ -178,6 +187,7 @@ def test_no_summary_without_finished_runs(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="2 of 2 runs failed"):
         start(tmp_path / "g", FakeTraining({f"run-0{n}": RunError("full") for n in (1, 2)}), num_repeats=2)
     assert not MultiRunDir(tmp_path / "g").summary_csv.exists()
+    assert not MultiRunDir(tmp_path / "g").report.exists()
 
 
 def test_changed_dataset_is_not_resumed(tmp_path: Path, data: SimpleNamespace) -> None:

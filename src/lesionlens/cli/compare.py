@@ -1,6 +1,7 @@
 """``lesionlens compare``."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionlens.cli import options
+from lesionlens.cli.run_inputs import (
+    check_group_options,
+    locate_predictions,
+    open_inputs,
+    read_files,
+)
 from lesionlens.core.errors import ComparisonError
 
 if TYPE_CHECKING:
@@ -15,9 +22,14 @@ if TYPE_CHECKING:
     from lesionlens.evaluation.predictions import Predictions
     from lesionlens.evaluation.result import EvaluationResult
     from lesionlens.evaluation.thresholds import Thresholds
+    from lesionlens.runs.group_evaluation import GroupEvaluation
+    from lesionlens.runs.multi_run_dir import MultiRunDir
+    from lesionlens.runs.run_group import RunGroup
 
 
-_RUN_PARAMS = ("inputs", "metric", "all_pairs", "out")  # parameters that apply to directories of runs
+# parameters that apply to directories of several runs: of repeats, and of folds
+_REPEAT_PARAMS = ("inputs", "task", "split", "metric", "all_pairs", "out", "decision", "threshold")
+_FOLD_PARAMS = (*_REPEAT_PARAMS, "common_images", "bootstrap_samples", "seed", "stratified")
 
 
 def compare_command(
@@ -25,7 +37,8 @@ def compare_command(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            help="Two or more predictions.csv of the same images, or directories of several runs each."
+            help="Two or more predictions.csv or directories of runs (their test split), of the same images; or "
+            "directories of several runs each: folds are compared image by image, repeats run by run."
         ),
     ],
     labels: options.LabelsOption = None,
@@ -62,32 +75,34 @@ def compare_command(
         typer.Option(help="Threshold in place of --decision, for example 0.3; the same for all models."),
     ] = None,
 ) -> None:
-    """Compare models on the same images (paired differences, 95 % intervals, p-values), or groups of runs."""
+    """Compare models on the same images (paired differences, 95 % intervals, p-values), or repeats of recipes."""
     from lesionlens.core.console import activity, make_console
+    from lesionlens.evaluation.comparison.models import compare_models
     from lesionlens.evaluation.comparison.tables import comparison_table
+    from lesionlens.evaluation.evaluate import evaluate
+    from lesionlens.evaluation.registry import parse_metric_key
 
-    names = _short_names(inputs)
+    opened = open_inputs(inputs)
+    groups = _open_groups(opened.groups, split)
+    files = [locate_predictions(item, split=split, labels=labels) for item in opened.single]
+    names = _short_names([group.folder.path for group in groups] or [file.path for file in files])
     metrics = metric or ()
     models: tuple[Predictions, ...] = ()
     with activity(make_console(stderr=True), "comparing"):
-        if any(path.is_dir() for path in inputs):
-            _check_only_folders(inputs, context)
-            report = _compare_runs(inputs, names, metrics, all_pairs)
-        else:
-            from lesionlens.evaluation.comparison.models import compare_models
-            from lesionlens.evaluation.predictions_io import read_predictions
-            from lesionlens.evaluation.registry import parse_metric_key
+        if groups and not _are_folds(groups[0]):
+            check_group_options(context, _REPEAT_PARAMS, reason="repeats are compared run by run")
 
-            read = partial(
-                read_predictions,
-                ground_truth=labels,
-                other_class=other_class,
-                split=split,
-                common_images=common_images,
-            )
-            models, caveats = _align_models(
-                [read(file) for file in inputs], names, task, common_images=common_images
-            )
+            def evaluate_run(run: "Predictions") -> "EvaluationResult":
+                rule = decision if threshold is None else _shared_threshold(threshold, decision, run, task)
+                return evaluate(run, n_resamples=0, decision=rule, task=task)
+
+            report = _compare_repeats(groups, names, metrics, evaluate_run, all_pairs=all_pairs)
+        else:
+            if groups:
+                check_group_options(context, _FOLD_PARAMS, reason="each run has its own labels")
+            read = partial(read_files, labels=labels, other_class=other_class, common_images=common_images)
+            loaded = [_read_folds(group) for group in groups] or [read([file]) for file in files]
+            models, caveats = _align_models(loaded, names, task, common_images=common_images)
             rule = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
             report = compare_models(
                 models,
@@ -108,8 +123,9 @@ def compare_command(
     make_console().print(comparison_table(report))
 
 
-def _shared_threshold(threshold: str, decision: str, model: "Predictions") -> "Thresholds":
-    """Return a constant threshold; tuned thresholds would differ between the models."""
+def _shared_threshold(threshold: str, decision: str, model: "Predictions", task: str = "all") -> "Thresholds":
+    """Return a constant threshold for a task; tuned thresholds would differ between the models."""
+    from lesionlens.evaluation.binarize import to_binary_task
     from lesionlens.evaluation.thresholds import constant_thresholds, parse_threshold
 
     if decision != "argmax":
@@ -120,7 +136,7 @@ def _shared_threshold(threshold: str, decision: str, model: "Predictions") -> "T
             f"--threshold {threshold} is tuned for each model, but compare uses the same threshold for all. Pass a "
             "score such as 0.3, or tune and evaluate each model: lesionlens evaluate --tune-threshold-on FILE"
         )
-    return constant_thresholds(score, model)
+    return constant_thresholds(score, to_binary_task(model, task).predictions)
 
 
 def _align_models(
@@ -138,50 +154,89 @@ def _align_models(
     )
 
 
-def _compare_runs(
-    folders: Sequence[Path], names: Sequence[str], metrics: Sequence[str], all_pairs: bool
-) -> "ComparisonReport":
-    from lesionlens.evaluation.comparison.runs import common_classes, compare_runs
-    from lesionlens.evaluation.registry import parse_metric_key
+def _open_groups(folders: "Sequence[MultiRunDir]", split: str) -> "list[RunGroup]":
+    """Open directories of several runs, which must all be folds, repeated folds, or repeats.
 
-    groups = [_read_group(folder) for folder in folders]
-    classes = common_classes(groups, names)
-    keys = [parse_metric_key(text, classes) for text in metrics]
-    return compare_runs(groups, names, keys=keys, all_pairs=all_pairs)
+    Without ``split``, it is that on which training evaluated the runs.
+    """
+    from lesionlens.runs.run_group import open_group
+    from lesionlens.runs.run_predictions import saved_split
 
-
-def _read_group(path: Path) -> "dict[str, EvaluationResult]":
-    """Read the evaluations of the finished runs of a multi-run."""
-    from lesionlens.evaluation.result import read_evaluation
-    from lesionlens.training.multi_run import STATUS_FINISHED, MultiRunDir
-
-    group = MultiRunDir(path)
-    if not group.exists():
-        raise ComparisonError(
-            f"{path} is not a directory of several runs: it has no multi_run.json. Pass the directory of a recipe with "
-            "num_repeats: N or n_folds: N, or prediction files such as RUN/predictions/test.csv"
-        )
-    metadata = group.metadata()
-    finished = [name for name in metadata.get("runs_status", {}) if group.status(name) == STATUS_FINISHED]
-    return {
-        name: read_evaluation(group.run_dir(name).evaluation(metadata.get("split", "test")))
-        for name in finished
-    }
-
-
-def _check_only_folders(inputs: Sequence[Path], context: typer.Context) -> None:
-    """Raise an error for files among directories, and for options that do not apply to evaluated runs."""
-    files = [path for path in inputs if not path.is_dir()]
-    if files:
-        raise ComparisonError(
-            f"{files[0]} is a file, but others are directories. Compare prediction files, or directories of runs"
-        )
-    for parameter in context.params:
-        source = context.get_parameter_source(parameter)
-        if parameter not in _RUN_PARAMS and source is not None and source.name == "COMMANDLINE":
+    groups = [
+        open_group(folder, saved_split(split or folder.metadata().get("split", ""))) for folder in folders
+    ]
+    for group in groups[1:]:
+        if (group.is_cross_validation, _are_folds(group)) != (
+            groups[0].is_cross_validation,
+            _are_folds(groups[0]),
+        ):
             raise ComparisonError(
-                f"--{parameter.replace('_', '-')} applies only to prediction files, because runs are already "
-                "evaluated. Remove it"
+                f"{groups[0].folder.path} ({groups[0].describe()}) and {group.folder.path} ({group.describe()}) cannot "
+                "be compared: folds are pooled and compared image by image, repeats run by run. Compare directories of "
+                "the same kind"
+            )
+    return groups
+
+
+def _are_folds(group: "RunGroup") -> bool:
+    """Return whether the runs are the folds of one cross-validation."""
+    return group.is_cross_validation and group.num_repeats == 1
+
+
+def _read_folds(group: "RunGroup") -> "Predictions":
+    """Read the predictions of all folds as one set."""
+    (pool,) = group.pool(group.predictions()).values()
+    return pool
+
+
+def _compare_repeats(
+    groups: "Sequence[RunGroup]",
+    names: Sequence[str],
+    metrics: Sequence[str],
+    evaluate_run: "Callable[[Predictions], EvaluationResult]",
+    *,
+    all_pairs: bool,
+) -> "ComparisonReport":
+    """Compare repeats run by run; of repeated cross-validations, each pool of folds is one run."""
+    from lesionlens.evaluation.comparison.runs import common_classes, compare_runs
+    from lesionlens.evaluation.pooling import merge_caveats
+    from lesionlens.evaluation.registry import parse_metric_key
+    from lesionlens.runs.group_evaluation import evaluate_group
+
+    evaluations = [evaluate_group(group, evaluate_run) for group in groups]
+    runs = [evaluation.pools or evaluation.runs for evaluation in evaluations]
+    for group, finished in zip(groups, runs, strict=True):
+        if len(finished) < 2 and (unfinished := group.unfinished_message()):
+            raise ComparisonError(
+                f"{group.folder.path} has fewer than two finished runs, the minimum for a comparison; {unfinished}"
+            )
+    classes = common_classes(runs, names)
+    keys = [parse_metric_key(text, classes) for text in metrics]
+    caveats = merge_caveats(
+        {name: evaluation.caveats for name, evaluation in zip(names, evaluations, strict=True)}
+    )
+    report = compare_runs(runs, names, keys=keys, all_pairs=all_pairs)
+    return report.with_caveats((*caveats, *_image_caveats(evaluations, names)))
+
+
+def _image_caveats(evaluations: "Sequence[GroupEvaluation]", names: Sequence[str]) -> Iterator[str]:
+    """Yield a caveat for each group whose paired runs were evaluated on other images than those of the first."""
+    from lesionlens.evaluation.predictions import format_examples
+
+    first, *others = (
+        {
+            repeat: {image for run in members for image in evaluation.images.get(run, ())}
+            for repeat, members in evaluation.group.repeats.items()
+        }
+        for evaluation in evaluations
+    )
+    for images, name in zip(others, names[1:], strict=True):
+        different = [repeat for repeat in images if repeat in first and images[repeat] != first[repeat]]
+        if different:
+            runs = f" in {format_examples(different)}" if any(different) else ""
+            yield (
+                f"{name} was evaluated on other images than {names[0]}{runs}: the pairs have other images, which may "
+                "cause the difference."
             )
 
 
@@ -195,9 +250,10 @@ def _short_names(inputs: Sequence[Path]) -> list[str]:
     >>> _short_names([Path("x/predictions/test.csv"), Path("y/predictions/test.csv")])
     ['x', 'y']
     """
-    if len(inputs) < 2 or len(set(inputs)) < len(inputs):
+    if len(inputs) < 2 or len({path.resolve() for path in inputs}) < len(inputs):
         raise ComparisonError("Pass two or more different prediction files or directories of runs to compare")
-    paths = [path.with_suffix("").parts if path.suffix == ".csv" else path.parts for path in inputs]
+    absolute = [Path(os.path.abspath(path)) for path in inputs]
+    paths = [path.with_suffix("").parts if path.suffix == ".csv" else path.parts for path in absolute]
     for depth in range(1, min(map(len, paths)) + 1):
         names = [components[-depth] for components in paths]
         if len(set(names)) == len(names):

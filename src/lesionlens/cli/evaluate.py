@@ -1,26 +1,40 @@
 """``lesionlens evaluate``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lesionlens.cli import options
+from lesionlens.cli.run_inputs import (
+    check_group_options,
+    locate_predictions,
+    open_inputs,
+    read_files,
+)
 from lesionlens.core.errors import PredictionsError
 
 if TYPE_CHECKING:
     from lesionlens.evaluation.predictions import Predictions
     from lesionlens.evaluation.result import EvaluationResult
     from lesionlens.evaluation.thresholds import DecisionRule
+    from lesionlens.runs.multi_run_dir import MultiRunDir
+
+# parameters that apply to a directory of several runs
+_GROUP_PARAMS = (
+    "predictions", "task", "split", "out", "bootstrap_samples", "seed", "decision", "threshold",
+)  # fmt: skip
 
 
 def evaluate_command(
+    context: typer.Context,
     predictions: Annotated[
         list[Path],
         typer.Argument(
-            help="predictions.csv, or a submission of ISIC 2016 to 2019. Several files are parts with the same "
-            "classes, or one-vs-rest models."
+            help="predictions.csv, a submission of ISIC 2016 to 2019, or the directory of a run: its test split. "
+            "Several are parts with the same classes, or one-vs-rest models. Or the directory of several runs of one "
+            "recipe: folds are pooled, repeats are averaged."
         ),
     ],
     labels: options.LabelsOption = None,
@@ -30,7 +44,10 @@ def evaluate_command(
     common_images: Annotated[
         bool, typer.Option(help="Only the images that predictions and --labels have in common.")
     ] = False,
-    out: Annotated[Path | None, options.out_folder("Folder for evaluation.json and figures.")] = None,
+    out: Annotated[
+        Path | None,
+        options.out_folder("Folder for evaluation.json and figures, and the report.html of several runs."),
+    ] = None,
     bootstrap_samples: Annotated[
         int, typer.Option(min=0, help="Number of bootstrap resamples over lesions.")
     ] = 1000,
@@ -45,7 +62,9 @@ def evaluate_command(
     ] = None,
     tune_threshold_on: Annotated[
         list[Path] | None,
-        typer.Option(help="Labeled predictions for the validation split; as many files as are evaluated."),
+        typer.Option(
+            help="Labeled predictions for the validation split, or a run; as many files as are evaluated."
+        ),
     ] = None,
     isic_submission: Annotated[
         Path | None,
@@ -55,19 +74,23 @@ def evaluate_command(
     """Evaluate predictions: every metric with its 95 % confidence interval over lesions."""
     from lesionlens.core.console import activity, make_console
     from lesionlens.evaluation.evaluate import evaluate
-    from lesionlens.evaluation.predictions_io import read_predictions
     from lesionlens.evaluation.tables import evaluation_table
 
     if common_images and labels is None:
         raise PredictionsError("--common-images requires --labels FILE, with which the images are compared")
+    inputs = open_inputs(predictions)
+    if inputs.groups:
+        check_group_options(context, _GROUP_PARAMS, reason="each run has its own labels and validation split")
+
+        def evaluate_run(run: "Predictions") -> "EvaluationResult":
+            run_rule = _resolve_decision(decision, threshold, run, None, task=task, tuned_on="")
+            return evaluate(run, n_resamples=bootstrap_samples, seed=seed, decision=run_rule, task=task)
+
+        _evaluate_group(inputs.groups, split, out, evaluate_run)
+        return
     with activity(make_console(stderr=True), "evaluating"):
-        loaded = read_predictions(
-            *predictions,
-            ground_truth=labels,
-            other_class=other_class,
-            split=split,
-            common_images=common_images,
-        )
+        files = [locate_predictions(item, split=split, labels=labels) for item in inputs.single]
+        loaded = read_files(files, labels=labels, other_class=other_class, common_images=common_images)
         tuning = None
         if tune_threshold_on:
             tuning = _read_tuning_predictions(tune_threshold_on, other_class).with_classes_like(
@@ -95,16 +118,52 @@ def _write_results(
         write_figures(out, result)
 
 
+def _evaluate_group(
+    groups: "Sequence[MultiRunDir]",
+    split: str,
+    out: Path | None,
+    evaluate_run: "Callable[[Predictions], EvaluationResult]",
+) -> None:
+    """Evaluate, write and print several runs of one recipe."""
+    from lesionlens.core.console import activity, make_console
+    from lesionlens.runs.group_evaluation import evaluate_group
+    from lesionlens.runs.group_table import GroupTable
+    from lesionlens.runs.run_group import open_group
+    from lesionlens.runs.run_predictions import saved_split
+
+    if len(groups) > 1:
+        raise PredictionsError(
+            f"{groups[0].path} and {groups[1].path} have several runs each; evaluate one of them at a time, or compare "
+            "them: lesionlens compare"
+        )
+    with activity(make_console(stderr=True), "evaluating"):
+        evaluation = evaluate_group(open_group(groups[0], saved_split(split)), evaluate_run)
+        if out is not None:
+            from lesionlens.evaluation.plots import write_figures
+            from lesionlens.training.group_report import write_group_evaluation
+
+            write_group_evaluation(out, evaluation)
+            for repeat, pool in evaluation.pools.items():
+                write_figures(out / repeat, pool)
+    make_console().print(GroupTable(evaluation))
+
+
 def _read_tuning_predictions(paths: Sequence[Path], other_class: str | None) -> "Predictions":
     """Read predictions of the validation split, which may have no image of the other class."""
     from lesionlens.evaluation.predictions_io import read_predictions
 
+    inputs = open_inputs(paths)
+    if inputs.groups:
+        raise PredictionsError(
+            f"{inputs.groups[0].path} has several runs; pass the run that is evaluated: --tune-threshold-on RUN"
+        )
+    files = [locate_predictions(item, split="validation").path for item in inputs.single]
     try:
-        return read_predictions(*paths, other_class=other_class)
+        return read_predictions(*files, other_class=other_class)
     except PredictionsError:
         if other_class is None:
             raise
-        return read_predictions(*paths)
+        return read_predictions(*files)
 
 
 def _resolve_decision(

@@ -77,7 +77,10 @@ LabelsOption = Annotated[
 ]
 SplitOption = Annotated[
     str,
-    typer.Option(help="Only images of this split, by the column split of --labels or of the predictions."),
+    typer.Option(
+        help="Only images of this split, by the column split of --labels or of the predictions. Of runs: test "
+        "(default) or validation."
+    ),
 ]
 TaskOption = Annotated[
     str, typer.Option(help="all: every class; CLASS: one-vs-rest; CLASS/OTHER: one-vs-one.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lesionlens.training.multi_run import MultiRunDir
+    from lesionlens.runs.multi_run_dir import MultiRunDir
 
 
 def train_command(
@@ -56,8 +56,8 @@ def print_run_summary(path: Path) -> None:
     from lesionlens.core.console import make_console, print_line
     from lesionlens.evaluation.result import read_evaluation
     from lesionlens.evaluation.tables import evaluation_table
+    from lesionlens.runs.multi_run_dir import MultiRunDir
     from lesionlens.runs.run_dir import RunDir
-    from lesionlens.training.multi_run import MultiRunDir
 
     if MultiRunDir(path).exists():
         _print_group_summary(MultiRunDir(path))
@@ -79,4 +79,5 @@ def _print_group_summary(group: "MultiRunDir") -> None:
     console.print(f"\n{metadata['split']} split over {len(metadata['runs_status'])} runs")
     console.print(build_summary_table(read_summary(group.summary_csv)))
     print_line(console, f"all numbers: {group.summary_md}, {group.summary_csv}")
+    print_line(console, f"report: {group.report}")
     console.print(RESEARCH_USE_NOTICE, style="italic")

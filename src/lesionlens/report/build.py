@@ -1,10 +1,10 @@
 """Build the report of a run: one HTML page that needs no other file."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from lesionlens import __version__
 from lesionlens.core.fileio import write_text
@@ -51,6 +51,35 @@ def build_report(run_dir: Path) -> Path:
 
 def render_report(run: RunData) -> str:
     """Return the HTML page of a run."""
+    sections = [
+        evaluation_section(
+            f"{split} split",
+            run.evaluations[split],
+            run.class_names,
+            prefix=split,
+            remark=_split_remark(split, run),
+        )
+        for split in REPORTED_SPLITS
+        if split in run.evaluations
+    ]
+    return render_page(
+        "page.html",
+        run=run,
+        name=run.name,
+        caveats=run_caveats(run),
+        headlines=sections[0]["headlines"] if sections else (),
+        setup=setup_summary(run),
+        command=run.metadata.get("command"),
+        recipe_text=run.recipe_text,
+        data=_data_section(run),
+        learning=_training_section(run),
+        splits=sections,
+        gallery=_gallery_section(run),
+    )
+
+
+def render_page(template: str, **content: object) -> str:
+    """Return an HTML page from a template and its content."""
     environment = Environment(
         loader=PackageLoader("lesionlens.report"),
         autoescape=True,
@@ -59,24 +88,15 @@ def render_report(run: RunData) -> str:
         lstrip_blocks=True,
     )
     environment.filters["display_name"] = display_name
-    return environment.get_template("page.html").render(
-        run=run,
-        notice=RESEARCH_USE_NOTICE,
-        version=__version__,
-        caveats=run_caveats(run),
-        setup=setup_summary(run),
-        data=_data_section(run),
-        learning=_training_section(run),
-        splits=[
-            _evaluation_section(split, run.evaluations[split], run)
-            for split in REPORTED_SPLITS
-            if split in run.evaluations
-        ],
-        gallery=_gallery_section(run),
-        decision_metrics=[
-            METRICS[name].title for name in TABULATED_METRICS if METRICS[name].kind == "decision"
-        ],
+    decision_metrics = [METRICS[name].title for name in TABULATED_METRICS if METRICS[name].kind == "decision"]
+    return environment.get_template(template).render(
+        notice=RESEARCH_USE_NOTICE, version=__version__, decision_metrics=decision_metrics, **content
     )
+
+
+def _split_remark(split: str, run: RunData) -> str:
+    selected = split == "validation" and run.metadata.get("checkpoint") != "last"
+    return ", which selected the epoch" if selected else ""
 
 
 def _data_section(run: RunData) -> dict[str, Any]:
@@ -87,7 +107,9 @@ def _data_section(run: RunData) -> dict[str, Any]:
     counted_classes = [name for class_counts in counts.values() for name in class_counts]
     classes = list(dict.fromkeys([*metadata.get("classes", []), *counted_classes]))
     chart = inline_svg(class_balance_plot(counts), name="balance") if any(counts.values()) else None
-    warnings = [display_class_names(str(warning), run) for warning in metadata.get("warnings", ())]
+    warnings = [
+        display_class_names(str(warning), run.class_names) for warning in metadata.get("warnings", ())
+    ]
     return {"metadata": metadata, "splits": splits, "classes": classes, "chart": chart, "warnings": warnings}
 
 
@@ -102,13 +124,28 @@ def _training_section(run: RunData) -> dict[str, Any]:
     }
 
 
-def _evaluation_section(split_name: str, evaluation: EvaluationResult, run: RunData) -> dict[str, Any]:
-    figures: dict[str, Markup] = {
-        name: inline_svg(make_figure(evaluation), name=f"{split_name}-{name}")
-        for name, make_figure in FIGURES.items()
-    }
+def evaluation_section(
+    title: str, evaluation: EvaluationResult, class_names: Iterable[str], *, prefix: str, remark: str = ""
+) -> dict[str, Any]:
+    """Return the content of a section with all metrics and figures of an evaluation.
+
+    Parameters
+    ----------
+    title
+        What was evaluated, such as ``test split``.
+    evaluation
+        The evaluation.
+    class_names
+        Names of classes in recorded texts, whose underscores are replaced.
+    prefix
+        Prefix of the ids in its figures, unique on the page.
+    remark
+        Words after the title.
+    """
+    notes = (*evaluation.caveats, *grouped_caveats(evaluation))
     return {
-        "name": split_name,
+        "title": title,
+        "remark": remark,
         "evaluation": evaluation,
         "decision_label": decision_label(evaluation),
         "headlines": content.headline_metrics(evaluation),
@@ -116,10 +153,11 @@ def _evaluation_section(split_name: str, evaluation: EvaluationResult, run: RunD
         "rows": content.class_rows(evaluation),
         "accuracy": content.format_estimate(evaluation.estimate("accuracy", OVERALL)),
         "balanced": content.format_estimate(evaluation.estimate("balanced_accuracy", OVERALL)),
-        "notes": [
-            display_class_names(caveat, run) for caveat in (*evaluation.caveats, *grouped_caveats(evaluation))
-        ],
-        "figures": figures,
+        "notes": [display_class_names(caveat, class_names) for caveat in notes],
+        "figures": {
+            name: inline_svg(make_figure(evaluation), name=f"{prefix}-{name}")
+            for name, make_figure in FIGURES.items()
+        },
     }
 
 

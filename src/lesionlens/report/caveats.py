@@ -1,7 +1,7 @@
 """Caveats of a run: what a reader must know before trusting its metrics."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from lesionlens.core.taxonomy import DIAGNOSES
@@ -31,14 +31,14 @@ def run_caveats(run: RunData) -> tuple[Caveat, ...]:
         *_status_caveats(run),
         *_selection_caveats(run),
         *_split_caveats(run),
-        *(_metric_caveats(evaluation) if evaluation else ()),
+        *(metric_caveats(evaluation) if evaluation else ()),
         *_training_caveats(run),
     )
 
 
-def display_class_names(text: str, run: RunData) -> str:
-    """Replace the underscores of class names in a recorded text by spaces."""
-    names = {*DIAGNOSES, *map(str, run.metadata.get("data", {}).get("classes", ()))}
+def display_class_names(text: str, class_names: Iterable[str]) -> str:
+    """Replace the underscores of class names and diagnoses in a recorded text by spaces."""
+    names = {*DIAGNOSES, *class_names}
     pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True) if "_" in name)
     return re.sub(rf"(?<![\w/.-])(?:{pattern})(?![\w/])", lambda match: display_name(match[0]), text)
 
@@ -82,7 +82,7 @@ def _split_caveats(run: RunData) -> Iterator[Caveat]:
         caveat = SplitCaveat(recorded) if is_sentence else SplitCaveat(**recorded)
         # the selection caveats already report a missing test split
         if run.split != "validation" or caveat.kind != NO_TEST_SPLIT_CAVEAT.kind:
-            yield Caveat("About the split:", display_class_names(caveat.text, run))
+            yield Caveat("About the split:", display_class_names(caveat.text, run.class_names))
     if run.recipe.get("data", {}).get("checkpoint_split") == "test":
         return  # the same images under two names, which a caveat above reports
     lesions = [set(map(str, predictions.lesion_id)) for predictions in run.predictions.values()]
@@ -94,7 +94,8 @@ def _split_caveats(run: RunData) -> Iterator[Caveat]:
         )
 
 
-def _metric_caveats(evaluation: EvaluationResult) -> Iterator[Caveat]:
+def few_lesions_caveats(evaluation: EvaluationResult) -> Iterator[Caveat]:
+    """Yield a caveat about classes with few lesions, if there are any."""
     few = [
         f"{display_name(name)} ({lesions})"
         for name, lesions in zip(evaluation.classes, evaluation.lesion_support, strict=True)
@@ -104,6 +105,11 @@ def _metric_caveats(evaluation: EvaluationResult) -> Iterator[Caveat]:
         yield Caveat(
             "Few lesions of some classes.", f"{', '.join(few)}: their metrics are rough guides only."
         )
+
+
+def metric_caveats(evaluation: EvaluationResult) -> Iterator[Caveat]:
+    """Yield the caveats of the metrics of an evaluation."""
+    yield from few_lesions_caveats(evaluation)
     auc = evaluation.estimate("auc", MACRO)
     if auc.low <= 0.5 <= auc.high:
         yield Caveat("Not shown to be better than chance.", "The interval of the mean AUC includes 0.5.")

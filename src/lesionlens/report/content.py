@@ -110,7 +110,7 @@ def _overall_metrics(evaluation: EvaluationResult) -> Iterator[HeadlineMetric]:
 
 
 def _class_metrics(evaluation: EvaluationResult) -> Iterator[HeadlineMetric]:
-    name = _class_of_interest(evaluation)
+    name = class_of_interest(evaluation)
     if name is None:
         return
     sensitivity, specificity = (
@@ -157,7 +157,7 @@ def _describe_decision(evaluation: EvaluationResult, name: str) -> tuple[str, st
     return f"have a score of {threshold} or more for {title}", f"the score of {title} is below {threshold}"
 
 
-def _class_of_interest(evaluation: EvaluationResult) -> str | None:
+def class_of_interest(evaluation: EvaluationResult) -> str | None:
     """Return melanoma, or the positive one of two classes; None if there is neither."""
     if "melanoma" in evaluation.classes:
         return "melanoma"

@@ -55,6 +55,11 @@ class RunData:
         return str(self.metadata.get("name") or self.path.resolve().name)
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that the run has recorded."""
+        return tuple(map(str, self.metadata.get("data", {}).get("classes", ())))
+
+    @property
     def split(self) -> str | None:
         """Split whose metrics are reported: test if it was evaluated, otherwise validation; None without either."""
         return next(iter(self.evaluations), None)

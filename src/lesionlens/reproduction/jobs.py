@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lesionlens.runs.multi_run_dir import STATUS_FINISHED, expand_runs
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.runs.schema import Recipe
-from lesionlens.training.multi_run import STATUS_FINISHED, expand_runs
 
 _MACHINE_KEYS = {"train": {"device", "num_workers", "num_threads", "compile"}, "data": {"cache", "cache_dir"}}
 

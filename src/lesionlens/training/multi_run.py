@@ -3,6 +3,7 @@
 import shutil
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -11,89 +12,24 @@ from rich.console import Console
 from lesionlens.core.console import activity, print_line
 from lesionlens.core.errors import LesionLensError, RunError, RunInterrupted
 from lesionlens.core.fileio import write_text
-from lesionlens.evaluation.result import read_evaluation
+from lesionlens.runs.group_evaluation import read_group_evaluation
 from lesionlens.runs.load import load_recipe
-from lesionlens.runs.run_dir import (
-    RESUME_COMMAND,
-    RunDir,
-    RunMetadata,
-    create_run_dir,
-    resume_hint,
-    write_recipe,
+from lesionlens.runs.multi_run_dir import (
+    STATUS_FAILED,
+    STATUS_FINISHED,
+    STATUS_INTERRUPTED,
+    STATUS_MISSING,
+    MultiRunDir,
+    RunSpec,
+    expand_runs,
 )
-from lesionlens.runs.run_statistics import (
-    build_summary_table,
-    markdown_page,
-    read_summary,
-    summarize_runs,
-    write_summary,
-)
+from lesionlens.runs.run_dir import RESUME_COMMAND, RunDir, create_run_dir, resume_hint, write_recipe
+from lesionlens.runs.run_group import open_group
+from lesionlens.runs.run_statistics import build_summary_table, read_summary
 from lesionlens.runs.schema import Recipe
+from lesionlens.training.group_report import write_group_evaluation
 from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import set_up_run
-
-STATUS_FINISHED = "finished"
-STATUS_FAILED = "failed"
-STATUS_INTERRUPTED = "interrupted"
-STATUS_MISSING = "missing"
-
-
-class RunSpec(NamedTuple):
-    """Name of one run, which is that of its directory, and its recipe."""
-
-    name: str
-    recipe: Recipe
-
-
-def expand_runs(recipe: Recipe) -> list[RunSpec]:
-    """Return the runs of a recipe in order; a recipe with one run has one entry with an empty name.
-
-    Repeat r, counted from 0, has the seed ``train.seed + r``. A recipe with ``n_folds`` but no ``fold`` uses all
-    folds in turn, with the same seed for all folds of a repeat.
-    """
-    width = max(2, len(str(recipe.num_repeats)))
-    is_single_fold = recipe.n_folds is None or recipe.fold is not None
-    folds = [recipe.fold] if is_single_fold else list(range(recipe.n_folds or 0))
-    specs = []
-    for repeat in range(recipe.num_repeats):
-        train = recipe.train.model_copy(update={"seed": recipe.train.seed + repeat})
-        for fold in folds:
-            names = [f"run-{repeat + 1:0{width}d}"] if recipe.num_repeats > 1 else []
-            names += [f"fold-{fold}"] if len(folds) > 1 else []
-            single = recipe.model_copy(update={"num_repeats": 1, "fold": fold, "train": train})
-            specs.append(RunSpec("-".join(names), single))
-    return specs
-
-
-class MultiRunDir(RunMetadata):
-    """Directory of several runs, with the paths of its files."""
-
-    METADATA_FILE = "multi_run.json"
-
-    @property
-    def summary_csv(self) -> Path:
-        """Path of the table with statistics of each metric over the runs."""
-        return self.path / "summary.csv"
-
-    @property
-    def summary_md(self) -> Path:
-        """Path of the same table as Markdown."""
-        return self.path / "summary.md"
-
-    def run_dir(self, name: str) -> RunDir:
-        """Return the directory of one run."""
-        return RunDir(self.path / name)
-
-    def traceback_path(self, name: str) -> Path:
-        """Path of the traceback of a failed run."""
-        return self.path / "errors" / f"{name}.txt"
-
-    def status(self, name: str) -> str:
-        """Return the status of a run according to its directory: finished, interrupted or missing."""
-        run_dir = self.run_dir(name)
-        if not run_dir.exists():
-            return STATUS_MISSING
-        return STATUS_FINISHED if run_dir.status() == STATUS_FINISHED else STATUS_INTERRUPTED
 
 
 class StartFn(Protocol):
@@ -204,7 +140,7 @@ def _run_pending(multi_run_dir: MultiRunDir, recipe: Recipe, console: Console, r
             failures[spec.name] = str(error) if isinstance(error, LesionLensError) else f"{error!r}"
             write_text(multi_run_dir.traceback_path(spec.name), traceback.format_exc())
             print_line(console, failures[spec.name], label=f"{spec.name} failed:", label_style="red")
-    _write_run_statistics(multi_run_dir, run_specs)
+    _evaluate_finished_runs(multi_run_dir, console)
     _update_status(multi_run_dir, run_specs, failures, status=STATUS_FAILED if failures else STATUS_FINISHED)
     if failures:
         if multi_run_dir.summary_csv.is_file():
@@ -226,26 +162,16 @@ def _start_or_resume(
     run_fns.start(run_spec.recipe, out=path, console=console)
 
 
-def _write_run_statistics(multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpec]) -> None:
-    """Write statistics over the finished runs, if there are any: on the test split if all of them have one."""
-    run_dirs = {
-        spec.name: multi_run_dir.run_dir(spec.name)
-        for spec in run_specs
-        if multi_run_dir.status(spec.name) == STATUS_FINISHED
-    }
-    if not run_dirs:
+def _evaluate_finished_runs(multi_run_dir: MultiRunDir, console: Console) -> None:
+    """Write statistics and report of the finished runs, if any: on the test split if all of them have one."""
+    group = open_group(multi_run_dir)
+    if not group.finished:
         return
-    is_tested = all(run_dir.evaluation("test").is_file() for run_dir in run_dirs.values())
-    split = "test" if is_tested else "validation"
-    table = summarize_runs(
-        {name: read_evaluation(run_dir.evaluation(split)) for name, run_dir in run_dirs.items()}
-    )
-    write_summary(multi_run_dir.summary_csv, table)
-    write_text(
-        multi_run_dir.summary_md,
-        markdown_page(table, title=multi_run_dir.path.name, split=split, num_runs=len(run_specs)),
-    )
-    multi_run_dir.update(split=split)
+    is_tested = all(group.run_dir(name).evaluation("test").is_file() for name in group.finished)
+    group = replace(group, split="test" if is_tested else "validation")
+    with activity(console, "evaluating all runs together"):
+        write_group_evaluation(multi_run_dir.path, read_group_evaluation(group))
+    multi_run_dir.update(split=group.split)
 
 
 def _update_status(

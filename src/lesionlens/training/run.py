@@ -11,6 +11,7 @@ from lesionlens.datasets.excluded import write_excluded
 from lesionlens.models.weights import fetch_weights_file
 from lesionlens.runs.absolute_paths import with_absolute_paths
 from lesionlens.runs.load import load_recipe
+from lesionlens.runs.multi_run_dir import MultiRunDir, expand_runs
 from lesionlens.runs.run_dir import (
     RESUME_COMMAND,
     RunDir,
@@ -24,7 +25,7 @@ from lesionlens.runs.schema import Recipe
 from lesionlens.training.build import RunComponents, build
 from lesionlens.training.evaluate_run import evaluate_run
 from lesionlens.training.fit import fit
-from lesionlens.training.multi_run import MultiRunDir, RunFns, expand_runs, resume_multi_run, run_all
+from lesionlens.training.multi_run import RunFns, resume_multi_run, run_all
 from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import RunSetup, set_up_run
 

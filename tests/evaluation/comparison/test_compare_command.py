@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,10 @@ from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.evaluation.registry import MACRO, OVERALL
-from lesionlens.evaluation.result import EvaluationResult, write_evaluation
+from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.runs.schema import Recipe
 
+from ...helpers.fake_groups import REPEATS, write_run_group
 from ...helpers.random_predictions import random_predictions
 
 TWO = ("other", "melanoma")
@@ -68,23 +71,15 @@ def workdir(tmp_path: Path, prediction_files: Path, monkeypatch: pytest.MonkeyPa
     return tmp_path
 
 
-def group(path: Path, evaluations: dict[str, EvaluationResult]) -> None:
-    """Write the folder of a recipe that was run several times."""
-    children = {name: {"status": "finished"} for name in evaluations}
-    path.mkdir()
-    (path / "recipe.yaml").write_text("num_repeats: 3\n")
-    (path / "multi_run.json").write_text(json.dumps({"runs_status": children, "split": "test"}))
-    for name, evaluation in evaluations.items():
-        write_evaluation(path / name / "evaluation" / "test.json", evaluation)
-        (path / name / "metadata.json").write_text('{"status": "finished"}')
-        (path / name / "recipe.yaml").write_text("{}\n")
-
-
 def runs(seed: int, names: str = "run-01 run-02 run-03 run-04") -> dict[str, EvaluationResult]:
     return {
         name: evaluate(random_predictions(60, classes=TWO, seed=seed + index), n_resamples=0)
         for index, name in enumerate(names.split())
     }
+
+
+def predict_repeat(recipe: Recipe, *, first_seed: int) -> Predictions:
+    return random_predictions(60, classes=TWO, seed=first_seed + recipe.train.seed - 7)
 
 
 def test_two_files_are_compared_and_written(
@@ -199,8 +194,9 @@ def test_groups_of_runs_are_paired_by_name(
     workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arl, baseline = runs(1), runs(11)
-    group(workdir / "ARL", arl)
-    group(workdir / "BASELINE", baseline)
+    for name, first_seed in (("ARL", 1), ("BASELINE", 11)):
+        predict = partial(predict_repeat, first_seed=first_seed)
+        write_run_group(workdir / name, predict, {**REPEATS, "num_repeats": 4})
     assert run(monkeypatch, "ARL BASELINE --all-pairs -m auc:melanoma -m accuracy -o out") == 0
     output = capsys.readouterr().out
     assert "Runs: ARL 4, BASELINE 4; 95 % intervals" in output
@@ -280,10 +276,8 @@ def test_too_few_resamples_have_a_caveat() -> None:
     [
         ("a.csv", "two or more different prediction files"),
         ("a.csv a.csv", "two or more different prediction files"),
-        ("a.csv .", "a.csv is a file, but others are directories"),
-        (". nowhere", "nowhere is a file, but others are directories"),
-        (". ..", "is not a directory of several runs: it has no multi_run.json"),
-        (". .. --task melanoma", "--task applies only to prediction files"),
+        ("a.csv .", ". is neither a run directory"),
+        ("a.csv nowhere", "nowhere"),
         (
             "a.csv b.csv --threshold 0.3 --decision isic",
             "--decision isic and --threshold 0.3 are mutually exclusive",
@@ -293,7 +287,6 @@ def test_too_few_resamples_have_a_caveat() -> None:
             "a.csv b.csv --threshold youden",
             "is tuned for each model, but compare uses the same threshold",
         ),
-        (". .. --bootstrap-samples 2000", "--bootstrap-samples applies only to prediction files"),
         ("a.csv b.csv -m acu", "unknown metric 'acu': did you mean 'auc'"),
         ("a.csv b.csv -m auc:nevus", "unknown auc of 'nevus'"),
         ("many.csv many.csv.bak", "many.csv.bak"),

@@ -12,7 +12,8 @@ from lesionlens.core.figure_style import FIGURE_DPI, GRID_COLOR, MUTED_COLOR, fi
 from lesionlens.core.task_names import parse_task
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
-from lesionlens.evaluation.metrics import FPR_GRID, CurveValues
+from lesionlens.evaluation.mean_roc import mean_roc
+from lesionlens.evaluation.metrics import CurveValues
 from lesionlens.evaluation.panel_grid import PanelGrid, SquarePanel
 from lesionlens.evaluation.plots import ROCBand, plot_chance_line, plot_roc_curve
 from lesionlens.evaluation.result import EvaluationResult
@@ -121,16 +122,12 @@ def mean_roc_curve(runs: Sequence[EvaluationResult], class_name: str) -> MeanROC
             curve.tpr_high,
             format_with_interval(with_curve[0].estimate("auc", class_name)),
         )
-    rates = np.array(
-        [np.interp(FPR_GRID, run.curves[class_name].fpr, run.curves[class_name].tpr) for run in with_curve]
-    )
+    mean = mean_roc([run.curves[class_name] for run in with_curve])
     summary = summarize_fractions([run.value("auc", class_name) for run in with_curve])
     auc = f"{summary.mean:.3f}" + (
         "" if np.isnan(summary.low) else f" ({summary.low:.3f}–{summary.high:.3f})"
     )
-    # the curve starts at the origin, even if it rises at a false positive rate of 0
-    x, y = np.append(0.0, FPR_GRID), np.append(0.0, rates.mean(axis=0))
-    return MeanROCCurve(x, y, FPR_GRID, rates.min(axis=0), rates.max(axis=0), auc)
+    return MeanROCCurve(*mean, auc)
 
 
 def _class_for_panel(panel_runs: PanelRuns, requested: str) -> str:
