@@ -1,11 +1,15 @@
 """Training pixels: image and mask are transformed together, and unusable masks are reported."""
 
+import errno
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lesionlens.core.errors import WriteError
 from lesionlens.data.augmentation import Augmentation
 from lesionlens.data.sampler import SampleIndex
 from lesionlens.data.transforms import AugmentParams
@@ -87,9 +91,10 @@ def test_unusable_masks_are_reported(tmp_path: Path) -> None:
         case(tmp_path, "damaged", b"no image"),
     ]
     calls: list[tuple[int, int]] = []
-    pixels, excluded = decode_to_memmap(
-        cases, PREPROCESSING, tmp_path / "pixels.npy", on_progress=lambda *at: calls.append(at)
-    )
+    with tempfile.TemporaryFile() as file:
+        pixels, excluded = decode_to_memmap(
+            cases, PREPROCESSING, file, on_progress=lambda *at: calls.append(at)
+        )
     assert set(pixels) == {"good", "half_the_size"}
     assert [pixels["good"].shape, pixels["half_the_size"][..., 3].min()] == [(24, 32, 4), 255]
     reasons = {image.image_id: image.reason for image in excluded}
@@ -103,9 +108,21 @@ def test_unusable_masks_are_reported(tmp_path: Path) -> None:
 
 def test_image_equals_prediction_input(tmp_path: Path) -> None:
     sample = case(tmp_path, "one", np.full((48, 64), 255, np.uint8))
-    pixels, _ = decode_to_memmap(
-        [sample], PREPROCESSING, tmp_path / "pixels.npy", on_progress=lambda *_: None
-    )
+    with tempfile.TemporaryFile() as file:
+        pixels, _ = decode_to_memmap([sample], PREPROCESSING, file, on_progress=lambda *_: None)
     assert (
         pixels["one"][..., :3] == PREPROCESSING.extract_crops(PREPROCESSING.load_image(sample.path))[0]
     ).all()
+
+
+def test_full_disk_is_an_error_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fallocate(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+    sample = case(tmp_path, "one", np.full((48, 64), 255, np.uint8))
+    with (
+        tempfile.TemporaryFile() as file,
+        pytest.raises(WriteError, match=r"No space left on device.*Free some space"),
+    ):
+        decode_to_memmap([sample], PREPROCESSING, file, on_progress=lambda *_: None)

@@ -6,17 +6,17 @@ A file or directory is either unchanged or complete: it is written under a tempo
 import errno
 import hashlib
 import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
 from filelock import FileLock, SoftFileLock, Timeout
 
 from lesionlens.core.errors import DataError, RunError, WriteError
+from lesionlens.core.partial_files import partial_directory, partial_file
 
 _LOCK_POLL_INTERVAL = 0.2  # seconds between two attempts to acquire a lock
 
@@ -46,16 +46,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """
     with _write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        os.close(handle)
-    partial = Path(name)
-    try:
-        with _write_errors(path):
+        with partial_file(path.parent, path.name) as partial:
             yield partial
             _fsync(partial)
             partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -76,17 +70,15 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         As ``check_new_dir``.
     """
     check_new_dir(path)
-    with _write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-    try:
+    with ExitStack() as stack:
+        with _write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = stack.enter_context(partial_directory(path.parent, path.name))
         yield partial
         partial.chmod(0o777 & ~current_umask())
         if path.exists():
             path.rmdir()
         partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _fsync(path: Path) -> None:

@@ -6,11 +6,9 @@ import json
 import os
 import platform
 import shlex
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,6 +19,7 @@ import yaml
 
 from lesionlens.core.errors import DamagedFileError, RunError, RunInterrupted, WriteError
 from lesionlens.core.fileio import check_replaceable_dir, current_umask, write_text
+from lesionlens.core.partial_files import partial_directory
 from lesionlens.runs.plain_scalars import PlainScalar, core_value
 from lesionlens.runs.schema import Recipe
 
@@ -195,18 +194,16 @@ def create_run_dir(
         ``out`` has files (a run never overwrites another one), or the directory cannot be created.
     """
     candidates = _candidate_paths(name, out, runs_dir)
-    try:
-        candidates[0].parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".run.", suffix=".partial", dir=candidates[0].parent))
-    except OSError as error:
-        raise _creation_error(candidates[0], error) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            candidates[0].parent.mkdir(parents=True, exist_ok=True)
+            partial = stack.enter_context(partial_directory(candidates[0].parent, "run"))
+        except OSError as error:
+            raise _creation_error(candidates[0], error) from error
         partial.chmod(0o777 & ~current_umask())
         write(RunDir(partial))
         free = (path for path in candidates if out is not None or not path.exists())
         path = next((path for path in free if _move_to(partial, path)), None)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     if path is None:
         raise _exists_error(candidates[0])
     return RunDir(path)

@@ -1,9 +1,10 @@
 """Images and masks in one array at the input size, so that geometric augmentation is the same for both."""
 
+import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lesionlens.core.errors import DataError
+from lesionlens.core.fileio import default_cache_dir, write_error
 from lesionlens.core.prefetch import prefetch
 from lesionlens.core.types import ProgressCallback
 from lesionlens.data.augmentation import Augmentation
@@ -35,18 +37,24 @@ class SegmentationBatch(NamedTuple):
 def decode_to_memmap(
     samples: Sequence[SegmentationSample],
     preprocessing: Preprocessing,
-    path: Path,
+    file: IO[bytes],
     *,
     on_progress: ProgressCallback,
 ) -> tuple[dict[str, ImageAndMask], tuple[ExcludedImage, ...]]:
-    """Decode images and masks into a new memory-mapped file.
+    """Decode images and masks into a memory-mapped file.
+
+    Parameters
+    ----------
+    file
+        File to overwrite, open for reading and writing.
 
     Returns
     -------
     Pixels (h, w, 4) by image id (red, green, blue, and the mask as 0 or 255), and the excluded images with reasons.
     """
     shape = (len(samples), *preprocessing.input_size, 4)
-    memmap = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    _allocate(file, math.prod(shape))
+    memmap = np.memmap(file, np.uint8, "w+", shape=shape)
     pixels: dict[str, ImageAndMask] = {}
     excluded: list[ExcludedImage] = []
     decoded = _iter_decoded(samples, preprocessing)
@@ -58,6 +66,22 @@ def decode_to_memmap(
             pixels[sample.image_id] = memmap[index]
         on_progress(index + 1, len(samples))
     return pixels, tuple(excluded)
+
+
+def _allocate(file: IO[bytes], size: int) -> None:
+    """Reserve the space of a file: on a full disk, writing to a map of it would end the process.
+
+    Raises
+    ------
+    WriteError
+        There is not enough space.
+    """
+    if not hasattr(os, "posix_fallocate") or not size:
+        return
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        raise write_error(default_cache_dir(), error) from error
 
 
 def _iter_decoded(

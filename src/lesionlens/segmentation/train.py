@@ -169,16 +169,19 @@ def _build_module(config: SegmentationConfig) -> SegmentationModule:
 def _load_data(
     source_tables: SourceTables, config: SegmentationConfig, console: Console
 ) -> Iterator[SegmentationData]:
-    """Decode the images into a temporary file, which exists as long as the context, and split them."""
+    """Decode the images into a temporary file, which exists as long as the context, and split them.
+
+    The file has no name, so that the operating system removes it when the process ends, however it ends.
+    """
     cache = default_cache_dir()
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="segmentation-", dir=cache) as scratch:
+    with tempfile.TemporaryFile(dir=cache) as file:
         with progress_bar(console) as progress:
             task_id = progress.add_task("decoding images", total=len(source_tables.samples))
             pixels, unusable = decode_to_memmap(
                 source_tables.samples,
                 config.preprocessing,
-                Path(scratch) / "pixels.npy",
+                file,
                 on_progress=lambda done, _: progress.update(task_id, completed=done),
             )
         splits = split_samples(source_tables, unusable, config)
