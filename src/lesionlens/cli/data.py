@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lesionlens.cli.data_synthetic import generate_command, inject_artifact_command
-from lesionlens.cli.options import ClassesOption, TableSourceArgument, expand_options, out_file, out_folder
+from lesionlens.cli.options import (
+    ClassesOption,
+    TableSourceArgument,
+    WithinRootOption,
+    expand_options,
+    out_file,
+    out_folder,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,6 +88,7 @@ def audit_command(
     *,
     options: SplitOptions,
     classes: ClassesOption = None,
+    within_root: WithinRootOption = False,
     out: Annotated[
         Path | None,
         out_folder("Folder for audit.json, duplicates.csv and duplicates.png."),
@@ -99,7 +107,10 @@ def audit_command(
     stderr = make_console(stderr=True)
     with progress_bar(stderr, unit="images") as progress:
         task = progress.add_task("reading images", total=None)
-        tables = [load_table(source, classes=classes if source in custom else None) for source in sources]
+        tables = [
+            load_table(source, classes=classes if source in custom else None, within_root=within_root)
+            for source in sources
+        ]
         splits = None if split is None else options.split(tables[0], split)
         report = audit_tables(
             tables,
@@ -121,6 +132,7 @@ def split_command(
     *,
     options: SplitOptions,
     classes: ClassesOption = None,
+    within_root: WithinRootOption = False,
     out: Annotated[Path, out_file("CSV file to write.")] = Path("split.csv"),
 ) -> None:
     """Split a dataset and write a CSV file with the columns image_id,split; print sizes and caveats."""
@@ -128,7 +140,7 @@ def split_command(
     from lesionlens.datasets.registry import load_table
 
     with activity(make_console(stderr=True), "splitting the dataset"):
-        table = load_table(source, classes=classes)
+        table = load_table(source, classes=classes, within_root=within_root)
         splits = options.split(table, name or "auto")
         splits.save(out)
     console = make_console()
@@ -174,13 +186,7 @@ def validate_command(
     headers_only: Annotated[
         bool, typer.Option("--headers-only", help="Read only image headers instead of decoding every image.")
     ] = False,
-    within_root: Annotated[
-        bool,
-        typer.Option(
-            "--within-root",
-            help="Reject a table that names files outside its folder, by absolute path, '..' or a link.",
-        ),
-    ] = False,
+    within_root: WithinRootOption = False,
 ) -> None:
     """Check a dataset with all its images, and print a summary."""
     from lesionlens.core.console import activity, make_console

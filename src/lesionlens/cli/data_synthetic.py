@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lesionlens.cli.options import ClassesOption, TableSourceArgument, new_folder_argument
+from lesionlens.cli.options import ClassesOption, TableSourceArgument, WithinRootOption, new_folder_argument
 from lesionlens.core.errors import DataError
 
 
@@ -90,6 +90,7 @@ def inject_artifact_command(
     max_short_side: Annotated[
         int | None, typer.Option(min=32, help="Downsample images whose shorter side is longer, in pixels.")
     ] = None,
+    within_root: WithinRootOption = False,
 ) -> None:
     """Copy a dataset and add an artifact to some of its images depending on their label: a shortcut of known strength.
 
@@ -113,6 +114,7 @@ def inject_artifact_command(
             classes=classes,
             seed=seed,
             max_short_side=max_short_side,
+            within_root=within_root,
             progress=lambda done, total: progress.update(task_id, completed=done, total=total),
         )
     record = json.loads((root / "artifact_injection.json").read_text(encoding="utf-8"))

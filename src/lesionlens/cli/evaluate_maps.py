@@ -34,6 +34,7 @@ def evaluate_maps_command(
         Path | None,
         typer.Option(help="Folder of masks that replace those of the table, for example predicted masks."),
     ] = None,
+    within_root: options.WithinRootOption = False,
     bootstrap_samples: Annotated[
         int, typer.Option(min=0, help="Number of bootstrap resamples over lesions.")
     ] = 1000,
@@ -58,7 +59,9 @@ def evaluate_maps_command(
     with progress_bar(console, unit="images") as progress:
         task = progress.add_task("computing maps", total=None)
         loaded = load_model(model, device=device)
-        table = load_table(source, classes=loaded.card.known_labels, labels="optional")
+        table = load_table(
+            source, classes=loaded.card.known_labels, labels="optional", within_root=within_root
+        )
         if image_list is not None:
             table = table.select(_read_image_ids(image_list, table))
         result = evaluate_localization(

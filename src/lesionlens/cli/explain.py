@@ -22,6 +22,7 @@ def explain_command(
     target_class: options.TargetClassOption = None,
     masks: options.CropMasksOption = None,
     ids: options.ImageIdsOption = "name",
+    within_root: options.WithinRootOption = False,
     device: options.DeviceOption = "cpu",
     num_threads: options.NumThreadsOption = None,
 ) -> None:
@@ -40,7 +41,8 @@ def explain_command(
     with progress_bar(console, unit="images") as progress:
         task = progress.add_task("computing maps", total=None)
         loaded = load_model(model, device=device)
-        inputs = map_labels_to_model_classes(collect_inputs(images, mask_dir=masks, ids=ids), loaded.card)
+        collected = collect_inputs(images, mask_dir=masks, ids=ids, within_root=within_root)
+        inputs = map_labels_to_model_classes(collected, loaded.card)
         written = explain(
             loaded,
             inputs.path,

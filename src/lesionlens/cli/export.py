@@ -24,6 +24,7 @@ def export_command(
             "or parquet file), preferably with labels. Repeatable."
         ),
     ] = None,
+    within_root: options.WithinRootOption = False,
 ) -> None:
     """Export a trained model for use without LesionLens, and verify it against PyTorch first."""
     folder = out or Path(export_format)
@@ -34,7 +35,7 @@ def export_command(
 
     console = make_console(stderr=True)
     with activity(console, f"exporting to {export_format}"):
-        card = export(model, export_format, folder, verify_on=verify_on or ())
+        card = export(model, export_format, folder, verify_on=verify_on or (), within_root=within_root)
     for check in card.numeric_checks:
         name, largest = max(check.max_errors.items(), key=lambda item: item[1])
         print_line(

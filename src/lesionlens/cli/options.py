@@ -55,6 +55,13 @@ NumThreadsOption = Annotated[
 CropMasksOption = Annotated[
     Path | None, typer.Option(help="Folder of lesion masks ID.png, for a model that crops to the lesion.")
 ]
+WithinRootOption = Annotated[
+    bool,
+    typer.Option(
+        "--within-root",
+        help="Reject a table that names files outside its folder, by absolute path, '..' or a link.",
+    ),
+]
 ImageIdsOption = Annotated[
     Literal["name", "path"],
     typer.Option(

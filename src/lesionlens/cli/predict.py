@@ -27,6 +27,7 @@ def predict_command(
     ] = "lesionlens",
     masks: options.CropMasksOption = None,
     ids: options.ImageIdsOption = "name",
+    within_root: options.WithinRootOption = False,
     device: options.DeviceOption = "cpu",
     engine: Annotated[
         Literal["auto", "torch", "onnxruntime", "openvino"],
@@ -61,6 +62,7 @@ def predict_command(
             output_format=output_format,
             mask_dir=masks,
             ids=ids,
+            within_root=within_root,
             device=device,
             engine=engine,
             precision=precision,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lesionlens.cli.options import NumThreadsOption, out_file, out_folder
+from lesionlens.cli.options import NumThreadsOption, WithinRootOption, out_file, out_folder
 
 segment_app = typer.Typer(
     help="Lesion segmentation: train a model, predict masks, evaluate them. Requires the extra: "
@@ -56,6 +56,7 @@ def segment_train_command(
     seed: Annotated[int, typer.Option(min=0, help="Random seed of split, weights and augmentation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "auto",
     num_workers: Annotated[int, typer.Option(min=0, help="Worker processes for augmentation; 0: none.")] = 0,
+    within_root: WithinRootOption = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run directory to create.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume this interrupted run exactly.")] = None,
 ) -> None:
@@ -86,6 +87,7 @@ def segment_train_command(
         seed=seed,
         device=device,
         num_workers=num_workers,
+        within_root=within_root,
     )
     run = resume_segmentation(resume) if resume else train_segmentation(sources or [], config, out=out)
     print_line(make_console(), f"run: {run}. Research use only, not a medical device.")
@@ -109,6 +111,7 @@ def segment_predict_command(
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 16,
     num_threads: NumThreadsOption = None,
+    within_root: WithinRootOption = False,
 ) -> None:
     """Predict a lesion mask per image at the image's size; re-run the same command to resume."""
     from lesionlens.core.console import make_console, print_line, progress_bar
@@ -129,6 +132,7 @@ def segment_predict_command(
             overwrite=overwrite,
             device=device,
             batch_size=batch_size,
+            within_root=within_root,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     skipped = f", {result.skipped} existed" if result.skipped else ""
@@ -158,6 +162,7 @@ def segment_evaluate_command(
         int, typer.Option(min=1, help="Number of bootstrap resamples over lesions.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")] = 0,
+    within_root: WithinRootOption = False,
 ) -> None:
     """Evaluate predicted masks: Jaccard, thresholded Jaccard and Dice, with 95 % confidence intervals."""
     from lesionlens.core.console import activity, make_console, print_line
@@ -165,7 +170,14 @@ def segment_evaluate_command(
     from lesionlens.segmentation.evaluate import evaluate_folder
 
     with activity(make_console(stderr=True), "evaluating masks"):
-        scores = evaluate_folder(folder, source, split=split, n_resamples=bootstrap_samples, seed=seed)
+        scores = evaluate_folder(
+            folder,
+            source,
+            split=split,
+            n_resamples=bootstrap_samples,
+            seed=seed,
+            within_root=within_root,
+        )
         if out is not None:
             scores.save(out)
     print_line(make_console(), str(scores.mean))

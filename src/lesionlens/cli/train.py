@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lesionlens.cli.options import WithinRootOption
+
 if TYPE_CHECKING:
     from lesionlens.runs.multi_run_dir import MultiRunDir
 
@@ -31,6 +33,7 @@ def train_command(
             help="Cache for decoded images: memmap, jpeg (a tenth of the size), none or auto. Same as data.cache=…"
         ),
     ] = None,
+    within_root: WithinRootOption = False,
     resume: Annotated[
         Path | None, typer.Option(help="Resume this interrupted run, or multi-run, exactly.")
     ] = None,
@@ -38,14 +41,15 @@ def train_command(
     """Train a recipe, evaluate and explain the model, and write a report."""
     if recipe is None and resume is None:
         raise typer.BadParameter("Pass a recipe, or --resume with a run directory")
-    if resume is not None and (recipe, out, cache) != (None, None, None):
+    if resume is not None and (recipe, out, cache, within_root) != (None, None, None, False):
         raise typer.BadParameter(
-            "--resume uses the settings of the run. Remove the recipe, KEY=VALUE, --out and --cache"
+            "--resume uses the settings of the run. Remove the recipe, KEY=VALUE, --out, --cache and --within-root"
         )
     from lesionlens.training.run import resume as resume_run
     from lesionlens.training.run import train
 
     all_overrides = [*(overrides or []), *([] if cache is None else [f"data.cache={cache}"])]
+    all_overrides += ["data.within_root=true"] if within_root else []
     print_run_summary(
         train(recipe, all_overrides, out=out) if recipe is not None else resume_run(Path(str(resume)))
     )

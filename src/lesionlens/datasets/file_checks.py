@@ -59,7 +59,7 @@ def check_files(frame: pd.DataFrame, issues: IssueCollector, *, verify_images: b
 def check_within_root(frame: pd.DataFrame, root: Path, issues: IssueCollector) -> None:
     """Add an error for each image and mask outside a folder, after links are followed; no file is opened."""
     folder = root.resolve()
-    for column in ("path", "mask_path", "feature_mask_paths"):
+    for column in frame.columns.intersection(["path", "mask_path", "feature_mask_paths"]):
         separator = ";" if column == "feature_mask_paths" else "\0"
         names = [name for cell in frame[column] for name in cell.split(separator) if name]
         outside = [name for name in names if not Path(name).resolve().is_relative_to(folder)]

@@ -90,7 +90,12 @@ CHECK_BATCH_SIZES = (1, 3)  # neither is 2, the batch size of the trace
 
 
 def export(
-    model_dir: Path | str, export_format: ExportFormat, out: Path, *, verify_on: Sequence[str] = ()
+    model_dir: Path | str,
+    export_format: ExportFormat,
+    out: Path,
+    *,
+    verify_on: Sequence[str] = (),
+    within_root: bool = False,
 ) -> ExportCard:
     """Export a trained network for use without LesionLens; the directory is created only if verification succeeds.
 
@@ -104,6 +109,8 @@ def export(
         New directory to create.
     verify_on
         Images (as for ``predict``, labels optional) on which the export is additionally compared with PyTorch.
+    within_root
+        As for ``predict``.
 
     Raises
     ------
@@ -117,7 +124,10 @@ def export(
         raise BackendError(unknown_name_message("format", export_format, get_args(ExportFormat)))
     check_new_dir(out)
     loaded = load_model(model_dir)
-    images = map_labels_to_model_classes(collect_inputs(verify_on), loaded.card) if verify_on else None
+    images = None
+    if verify_on:
+        inputs = collect_inputs(verify_on, within_root=within_root)
+        images = map_labels_to_model_classes(inputs, loaded.card)
     with atomic_directory(out) as folder:
         traced = trace_model(loaded, maps=True)
         file = save_exported(traced, export_format, folder)

@@ -16,6 +16,7 @@ from lesionlens.core.path_list import as_path_list
 from lesionlens.core.tabular import is_readable_back
 from lesionlens.core.task_names import ALL_CLASSES, CLASS_PREFIX
 from lesionlens.core.taxonomy import DIAGNOSES, canonical_or_raw, match_class
+from lesionlens.datasets.file_checks import check_within_root
 from lesionlens.datasets.file_layout import find_masks_in, lesion_mask_paths, masked_image_id, unique_ids
 from lesionlens.datasets.folder_walk import FolderWalk, describe_skipped
 from lesionlens.datasets.issues import MAX_EXAMPLES, IssueCollector, pluralize
@@ -59,6 +60,7 @@ def collect_inputs(
     *,
     mask_dir: Path | None = None,
     ids: ImageIds = "name",
+    within_root: bool = False,
 ) -> InferenceInputs:
     """Collect images from folders, image files and tables (``NAME:ROOT``, a CSV or parquet file).
 
@@ -71,6 +73,8 @@ def collect_inputs(
     ids
         IDs of images from folders and files: ``name``, the file name without extension; ``path``, the path relative to
         the folder (of several sources, to the folder that contains them all), for equal names in different folders.
+    within_root
+        Whether a file of a table or folder is an error that is outside its folder, also if a link leads there.
 
     Raises
     ------
@@ -80,7 +84,11 @@ def collect_inputs(
     TypeError
         ``sources`` is one path or an image, not a list of paths.
     """
-    rows = [row for source in as_path_list(sources, "images") for row in _input_rows(os.fspath(source))]
+    rows = [
+        row
+        for source in as_path_list(sources, "images")
+        for row in _input_rows(os.fspath(source), within_root=within_root)
+    ]
     if not rows:
         raise DataError("No images specified. Pass folders, image files, or a table as NAME:ROOT or FILE.csv")
     if ids == "path":
@@ -193,16 +201,19 @@ def _model_class(label: str, card: ModelCard) -> str:
     return other_class(card) if is_known or label == other_class(card) else ""
 
 
-def _input_rows(source: str) -> Iterator[_InputRow]:
+def _input_rows(source: str, *, within_root: bool) -> Iterator[_InputRow]:
     path = Path(source).expanduser()
     if path.is_dir():
-        yield from ((stem := file.stem, file, stem, "", None) for file in _find_images(path))
+        files = _find_images(path)
+        if within_root:
+            _check_within_root(pd.DataFrame({"path": map(str, files)}), path, source)
+        yield from ((stem := file.stem, file, stem, "", None) for file in files)
     elif path.is_file() and _is_image_file(path):
         yield path.stem, path, path.stem, "", None
     elif ":" not in source and not path.exists():
         raise DataError(f"There is no file or folder {source}. Pass folders, image files or FILE.csv")
     else:
-        inputs = _inputs_from_source(source)
+        inputs = _inputs_from_source(source, within_root=within_root)
         yield from zip(inputs.image_id, inputs.path, inputs.lesion_id, inputs.label, inputs.mask, strict=True)
 
 
@@ -252,10 +263,16 @@ def _is_mask(stem: str, stems: Collection[str]) -> bool:
     return stem.casefold().endswith(NON_IMAGE_SUFFIXES) or masked_image_id(stem) in stems
 
 
-def _inputs_from_source(source: str) -> InferenceInputs:
+def _check_within_root(frame: pd.DataFrame, root: Path, source: str) -> None:
+    issues = IssueCollector()
+    check_within_root(frame, root, issues)
+    issues.raise_errors(source)
+
+
+def _inputs_from_source(source: str, *, within_root: bool) -> InferenceInputs:
     name, root = parse_source(source)
     if DATASETS[name] is not custom.CUSTOM_READER:
-        table = load_table(source)
+        table = load_table(source, within_root=within_root)
         for warning in table.warnings:
             if warning.startswith("rows without an image"):
                 warnings.warn(f"{source}: {warning}", stacklevel=2)
@@ -263,6 +280,9 @@ def _inputs_from_source(source: str) -> InferenceInputs:
     issues = IssueCollector()
     rows = custom.read_images(root, issues)
     issues.raise_errors(source)
+    if within_root:
+        files = rows[["path", "mask_path"]].map(lambda file: str(file or ""))
+        _check_within_root(files, root if root.is_dir() else root.parent, source)
     for warning in issues.warnings:
         warnings.warn(f"{source}: {warning}", stacklevel=2)
     paths = tuple(map(Path, rows["path"]))

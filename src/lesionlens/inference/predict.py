@@ -38,6 +38,7 @@ def predict(
     output_format: str = "lesionlens",
     mask_dir: Path | None = None,
     ids: ImageIds = "name",
+    within_root: bool = False,
     device: str = "cpu",
     engine: EngineName = "auto",
     precision: Precision = "fp32",
@@ -66,8 +67,8 @@ def predict(
     mask_dir
         Folder of lesion masks ``ID.png`` for a model that crops to the lesion; replaces the masks that a table names.
         Images without a mask are used uncropped, and a warning gives their number.
-    ids
-        IDs of images from folders; see ``collect_inputs``.
+    ids, within_root
+        IDs of images from folders, and whether files outside the folder of a table are errors; see ``collect_inputs``.
     engine, precision, num_threads
         Inference engine and its settings; see ``open_engine``.
     batch_size, num_workers, on_progress
@@ -86,7 +87,9 @@ def predict(
     if output_format not in OUTPUT_WRITERS:
         raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_WRITERS))
     loaded = load_model(model_dir, device=device)
-    inputs = map_labels_to_model_classes(collect_inputs(images, mask_dir=mask_dir, ids=ids), loaded.card)
+    inputs = map_labels_to_model_classes(
+        collect_inputs(images, mask_dir=mask_dir, ids=ids, within_root=within_root), loaded.card
+    )
     run = partial(
         run_inference, loaded, inputs, batch_size=batch_size, num_workers=num_workers, on_progress=on_progress
     )

@@ -11,7 +11,10 @@ from lesionlens.runs.multi_run_dir import STATUS_FINISHED, expand_runs
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.runs.schema import Recipe
 
-_MACHINE_KEYS = {"train": {"device", "num_workers", "num_threads", "compile"}, "data": {"cache", "cache_dir"}}
+_MACHINE_KEYS = {
+    "train": {"device", "num_workers", "num_threads", "compile"},
+    "data": {"cache", "cache_dir", "within_root"},
+}
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ class PlanData:
         self._tables: dict[str, LesionTable] = {}
         self._task_data: dict[str, TaskData] = {}
 
-    def load(self, source: str, *, classes: Sequence[str] | None = None) -> LesionTable:
+    def load(
+        self, source: str, *, classes: Sequence[str] | None = None, within_root: bool = False
+    ) -> LesionTable:
         """Return a table, as ``load_table`` does."""
-        key = json.dumps([source, classes])
+        key = json.dumps([source, classes, within_root])
         if key not in self._tables:
-            self._tables[key] = load_table(source, classes=classes)
+            self._tables[key] = load_table(source, classes=classes, within_root=within_root)
         return self._tables[key]
 
     def read(self, recipe: Recipe) -> TaskData:

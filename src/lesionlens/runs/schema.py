@@ -45,6 +45,11 @@ class DataRecipe(ConfigSection):
         description="More sources whose images are added to the training split, without images that `source` "
         "contains.",
     )
+    within_root: bool = Field(
+        default=False,
+        description="Whether a table of `source` or `extra_train` that names a file outside its folder is an error, "
+        "also if a link leads there; for tables of others.",
+    )
     task: str = Field(
         default="all",
         description="Classes to predict: `all` classes of the dataset; one diagnosis against the rest, `melanoma`; "

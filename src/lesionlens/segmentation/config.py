@@ -30,6 +30,8 @@ class SegmentationConfig(BaseModel):
         Initial learning rate of AdamW; a cosine schedule decreases it to 0 over all steps.
     keep_largest_component
         Whether to keep only the largest connected component of a predicted mask and to fill its holes.
+    within_root
+        Whether a table that names a file outside its folder is an error, also if a link leads there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +53,7 @@ class SegmentationConfig(BaseModel):
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     num_workers: int = Field(default=0, ge=0)
+    within_root: bool = False
 
     @property
     def preprocessing(self) -> Preprocessing:

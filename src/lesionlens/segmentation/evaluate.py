@@ -175,7 +175,13 @@ def evaluate_model(
 
 
 def evaluate_folder(
-    mask_dir: Path, source: str, *, split: str | None = None, n_resamples: int = 1000, seed: int = 0
+    mask_dir: Path,
+    source: str,
+    *,
+    split: str | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    within_root: bool = False,
 ) -> SegmentationScores:
     """Compare the masks of a folder, ``ID_segmentation.png`` or ``ID.png``, with the ground truth of a table.
 
@@ -185,13 +191,15 @@ def evaluate_folder(
     ----------
     split
         Official split to evaluate; None: all images.
+    within_root
+        As for ``load_table``.
 
     Raises
     ------
     DataError
         The table or the folder cannot be used, or a mask is missing, damaged or has another size than the ground truth.
     """
-    sources = load_source_tables([source])
+    sources = load_source_tables([source], within_root=within_root)
     split_of = sources.tables[0].frame.set_index("image_id")["split"]
     samples = tuple(
         sample for sample in sources.samples if split is None or split_of[sample.image_id] == split

@@ -79,6 +79,7 @@ def segment_images(
     overwrite: bool = False,
     device: str = "cpu",
     batch_size: int = 16,
+    within_root: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> WriteSummary:
     """Write ``ID_segmentation.png`` (0 and 255) per image; existing masks are skipped.
@@ -93,6 +94,8 @@ def segment_images(
         Whether to keep only the largest connected component and fill its holes; None: as on the model card.
     overwrite
         Predict all masks again.
+    within_root
+        As for ``predict``.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def segment_images(
     """
     loaded = load_segmentation_model(model_dir, device=device)
     largest_only = loaded.card.keep_largest_component if largest_only is None else largest_only
-    inputs = collect_inputs(sources)
+    inputs = collect_inputs(sources, within_root=within_root)
     files = _mask_paths(inputs.image_id, out_dir)
     provenance = {"weights": loaded.digest, "keep_largest_component": largest_only}
     _record_provenance(out_dir, provenance, files, overwrite=overwrite)

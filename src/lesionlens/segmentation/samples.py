@@ -43,8 +43,8 @@ class SourceTables:
         return tuple(sample for table in self.tables for sample in samples_with_masks(table))
 
 
-def load_source_tables(sources: Sequence[str]) -> SourceTables:
-    """Load tables and select the rows that have a mask.
+def load_source_tables(sources: Sequence[str], *, within_root: bool = False) -> SourceTables:
+    """Load tables, as ``load_table`` does, and select the rows that have a mask.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def load_source_tables(sources: Sequence[str]) -> SourceTables:
     excluded: list[ExcludedImage] = []
     sources_by_image: dict[str, str] = {}
     for source in sources:
-        table = load_table(source, labels="optional")
+        table = load_table(source, labels="optional", within_root=within_root)
         reasons = dict(_unusable_images(table, sources_by_image))
         excluded += [
             ExcludedImage(image, "", reason) for image, reason in (*table.excluded, *reasons.items())

@@ -41,6 +41,7 @@ def inject_artifact(
     classes: Sequence[str] | None = None,
     seed: int = 0,
     max_short_side: int | None = None,
+    within_root: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
     """Write a copy of a dataset with an artifact on a random subset of its images, completely or not at all.
@@ -67,6 +68,8 @@ def inject_artifact(
         Random seed for all draws.
     max_short_side
         Upper bound of the shorter side in pixels; larger images are downsampled first.
+    within_root
+        As for ``load_table``.
     progress
         Called with the number of finished images and of all images.
 
@@ -84,7 +87,9 @@ def inject_artifact(
         An unknown artifact or class, a rate difference outside -1 to 1, image ids with directories, or a root that is
         not empty.
     """
-    table, root = _load_checked_table(source, artifact, rate_difference, classes), Path(root).absolute()
+    root = Path(root).absolute()
+    _check_artifact(artifact, rate_difference)
+    table = _load_table_of_flat_ids(source, classes, within_root=within_root)
     frame, task = table.frame, _resolve_task(task, table.classes)
     positive = (frame["diagnosis"] == task).to_numpy(dtype=bool)
     selected = sample_artifact_flags(frame["image_id"], positive, rate_difference=rate_difference, seed=seed)
@@ -135,15 +140,16 @@ def image_rng(seed: int, image_id: str, purpose: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(image_id.encode()), purpose]))
 
 
-def _load_checked_table(
-    source: str, artifact: str, rate_difference: float, classes: Sequence[str] | None
-) -> LesionTable:
-    """Load the dataset and raise an error if the other arguments do not fit it."""
+def _check_artifact(artifact: str, rate_difference: float) -> None:
     if artifact not in INJECTABLE:
         raise DataError(unknown_name_message("artifact", artifact, INJECTABLE))
     if not -1 <= rate_difference <= 1:
         raise DataError(f"the rate difference is {rate_difference}; allowed is -1 to 1")
-    table = load_table(source, classes=classes)
+
+
+def _load_table_of_flat_ids(source: str, classes: Sequence[str] | None, *, within_root: bool) -> LesionTable:
+    """Load the dataset, and raise an error if an id cannot be the name of a file."""
+    table = load_table(source, classes=classes, within_root=within_root)
     if nested := [name for name in table.frame["image_id"] if "/" in name]:
         raise DataError(
             f"{pluralize(len(nested), 'image id')} of {source} contain directories, for example {nested[0]}; the copy "

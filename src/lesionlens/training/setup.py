@@ -128,8 +128,9 @@ class TaskData(NamedTuple):
 
 def read_task_data(recipe: Recipe, *, load: Callable[..., LesionTable] = load_table) -> TaskData:
     """Load and split the data of a recipe; ``load`` is ``load_table`` or a function with the same results."""
-    loaded = load(recipe.data.source, classes=recipe.data.classes)
-    task = make_task(recipe.data.task, loaded.classes)
+    data = recipe.data
+    loaded = load(data.source, classes=data.classes, within_root=data.within_root)
+    task = make_task(data.task, loaded.classes)
     labeled, unlabeled = _select_labeled(loaded, task)
     table, splits, excluded = _split_table(labeled, recipe, task)
     return TaskData(table, task, splits, (*unlabeled, *excluded))
@@ -269,7 +270,8 @@ def _split_table(
     excluded = [ExcludedImage(image_id, "", reason) for image_id, reason in splits.excluded]
     if data.extra_train:
         extra = [
-            _select_labeled(load_table(source, classes=data.classes), task) for source in data.extra_train
+            _select_labeled(load_table(source, classes=data.classes, within_root=data.within_root), task)
+            for source in data.extra_train
         ]
         merged = add_extra_training_images(table, splits, [extra_table for extra_table, _ in extra])
         excluded += [image for _, extra_excluded in extra for image in extra_excluded]
