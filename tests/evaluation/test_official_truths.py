@@ -231,6 +231,27 @@ def test_a_split_of_the_labels_is_selected(name: str, tmp_path: Path) -> None:
     assert read_predictions(both, ground_truth=tmp_path / "t.csv", split=name).image_id.tolist() == ["a", "b"]
 
 
+@pytest.mark.parametrize("name", ["test", "Testing", "train"])
+def test_a_split_without_predicted_images_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(PARTS)
+    own = own_predictions(tmp_path, ("melanoma", "nevus"), ["a", "b"])
+    with pytest.raises(
+        PredictionsError, match=f"none of the 2 images of the predictions is in the split {name} of"
+    ):
+        read_predictions(own, ground_truth=tmp_path / "t.csv", split=name)
+
+
+@pytest.mark.parametrize("rows", ["a.jpg,MEL,val\n", "photos/b,NV,val\n", "B,NV,val\n"])
+def test_two_rows_of_one_image_raise(rows: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(PARTS + rows)
+    own = own_predictions(tmp_path, ("melanoma", "nevus"), ["a", "b"])
+    for common_images in (False, True):
+        with pytest.raises(
+            PredictionsError, match=r"labels name the image [ab] of the predictions twice, as [ab] and"
+        ):
+            read_predictions(own, ground_truth=tmp_path / "t.csv", common_images=common_images)
+
+
 def test_common_images_are_counted(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(PARTS)
     own = own_predictions(tmp_path, ("melanoma", "nevus"), ["a", "b", "x"])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from isic_challenge_scoring.segmentation import SegmentationScore
 from PIL import Image
@@ -11,9 +12,13 @@ from lesionlens.imaging.masks import read_mask
 from lesionlens.segmentation.evaluate import (
     ImageMaskMetrics,
     MeanMaskMetrics,
+    evaluate_folder,
     mean_segmentation_metrics,
     segmentation_metrics,
 )
+from lesionlens.segmentation.samples import load_source_tables
+
+from ..helpers.images import write_image, write_mask
 
 
 def disc(row: int, column: int, radius: int) -> np.ndarray:
@@ -104,3 +109,32 @@ def test_interval_equals_that_of_a_numpy_bootstrap() -> None:
     assert (mean.dice.low, mean.dice.high) == pytest.approx(
         tuple(np.quantile(draws, [0.025, 0.975])), abs=3e-3
     )
+
+
+LABELS = {
+    "custom": ["wart", "cyst", "mole"],
+    "missing": ["", "NA", "?"],
+    "partly known": ["nevus", "", "wart"],
+    "numbers": ["0", "1", "2"],
+    "punctuation": ["a/b", "a, b", "-"],
+    "none": None,
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+@pytest.mark.parametrize("column", ["label", "diagnosis"])
+def test_labels_do_not_matter(tmp_path: Path, kind: str, column: str) -> None:
+    labels = LABELS[kind]
+    table = pd.DataFrame(
+        {"image": [f"{n}.png" for n in range(3)], "mask_path": [f"m{n}.png" for n in range(3)]}
+    )
+    for n in range(3):
+        write_image(tmp_path / f"{n}.png", seed=n)
+        write_mask(tmp_path / f"m{n}.png")
+        write_mask(tmp_path / "predicted" / f"{n}_segmentation.png")
+    if labels is not None:
+        table[column] = labels
+    table.to_csv(tmp_path / "t.csv", index=False)
+    source = f"table:{tmp_path / 't.csv'}"
+    assert evaluate_folder(tmp_path / "predicted", source, n_resamples=5).mean.jaccard.value == 1
+    assert len(load_source_tables([source]).samples) == 3  # for training

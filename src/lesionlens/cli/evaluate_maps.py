@@ -84,12 +84,14 @@ def evaluate_maps_command(
 def _read_image_ids(image_list: Path, table: "LesionTable") -> list[str]:
     """Return the images of a list, by their ids in the table; a name of no image is returned as it is."""
     from lesionlens.core.errors import DataError
-    from lesionlens.core.tabular import read_csv_columns
+    from lesionlens.core.tabular import read_table
     from lesionlens.datasets.image_ids import match_image_ids
+    from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS
 
-    columns = read_csv_columns(image_list)
-    if "image_id" not in columns:
-        raise DataError(f"{image_list} has no column image_id. Its columns: {', '.join(columns)}")
-    names = columns["image_id"]
+    columns = read_table(image_list, normalize_columns=True)
+    column = next((name for name in IMAGE_NAME_COLUMNS if name in columns), "")
+    if not column:
+        raise DataError(f"{image_list} has no column image_id. Its columns: {', '.join(map(str, columns))}")
+    names = columns[column].tolist()
     matched = match_image_ids(names, table.frame["image_id"])
     return [image_id or name for image_id, name in zip(matched, names, strict=True)]

@@ -146,6 +146,9 @@ def attach_ground_truth(
         caveats.append(f"Only images of the split {split}: {in_split.sum():,} of {len(true):,}.")
         true, ground_truth = true[in_split], ground_truth.select(in_split)
     is_common = np.isin(table.image_id, true)
+    if not is_used.any():
+        where = f"in the split {split} of the labels" if split else "scored"
+        raise PredictionsError(f"none of the {len(table):,} images of the predictions is {where}")
     if not (is_used & is_common).any():
         raise PredictionsError(_no_common_image_message(ground_truth.image_id, table.image_id[is_used]))
     if common_images:
@@ -180,9 +183,7 @@ def _check_matched_once(names: list[str], matched: StrArray) -> None:
 
 def _no_common_image_message(true_ids: StrArray, predicted_ids: StrArray) -> str:
     near_miss = describe_near_miss(map(str, true_ids), (Path(str(name)) for name in predicted_ids))
-    examples = (
-        f"The predictions name {predicted_ids[0]}, the labels {true_ids[0]}. " if len(predicted_ids) else ""
-    )
+    examples = f"The predictions name {predicted_ids[0]}, the labels {true_ids[0]}. "
     return (
         "predictions and ground truth have no image in common. "
         f"{near_miss or examples}Check the image names of both"

@@ -143,8 +143,16 @@ def test_custom_classes_are_exactly_those_named(folder: Path) -> None:
     )
     with pytest.raises(DataError, match="unknown label 'wart'"):
         load_table(spec, classes=["corn", "melanoma"])
-    with pytest.raises(DataError, match="contain a duplicate"):
-        load_table(spec, classes=["corn", "corn"])
+
+
+@pytest.mark.parametrize(
+    "classes", [["corn", "corn"], ["melanoma", "nevus", "MEL"], ["NV", "naevus"], ["1", "2", "1"]]
+)
+def test_one_class_in_two_spellings_is_a_duplicate(folder: Path, classes: list[str]) -> None:
+    with pytest.raises(
+        DataError, match=f"contain a duplicate, {classes[0]} and |contain a duplicate, melanoma and MEL"
+    ):
+        load_table(_table(folder, "image,label\n00123,wart\nb.2,corn\n"), classes=classes)
 
 
 def test_optional_columns_by_name_and_misspelled_ones(folder: Path, write_image) -> None:

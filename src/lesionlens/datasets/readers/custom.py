@@ -51,11 +51,10 @@ def read_labels(column: pd.Series, issues: IssueCollector, classes: Sequence[str
     Raises
     ------
     DataError
-        ``classes`` contain a duplicate.
+        ``classes`` contain a duplicate, or two names of one diagnosis.
     """
     allowed = tuple(DIAGNOSES) if classes is None else tuple(classes)
-    if len(set(allowed)) != len(allowed):
-        raise DataError(f"classes {list(allowed)} contain a duplicate; list each class once")
+    _check_distinct(allowed)
     names = {label: _class_of_label(label, classes) for label in column.unique()}
     unlabeled = [
         f"line {line}" for line, label in enumerate(column, start=2) if not names[label] and is_missing(label)
@@ -73,6 +72,18 @@ def read_labels(column: pd.Series, issues: IssueCollector, classes: Sequence[str
         f"{CUSTOM_CLASSES if classes is None else 'or add them to the classes'}.",
     )
     return column.map(names)
+
+
+def _check_distinct(classes: Sequence[str]) -> None:
+    """Raise an error if a class is listed twice, also in another spelling: melanoma and MEL."""
+    first: dict[str, str] = {}
+    for name in classes:
+        if canonical_or_raw(name) in first:
+            raise DataError(
+                f"classes {list(classes)} contain a duplicate, {first[canonical_or_raw(name)]} and {name}; list each "
+                "class once"
+            )
+        first[canonical_or_raw(name)] = name
 
 
 def _unknown_label_message(label: str, count: int, allowed: Sequence[str]) -> str:
