@@ -183,6 +183,25 @@ def test_interrupted_runs_resume(tmp_path: Path) -> None:
     assert again.calls == ["resume run-02", "start run-03"]
 
 
+def test_interrupted_evaluation_of_all_runs_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lesionlens.training.multi_run.write_group_evaluation", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            start(tmp_path / "g", FakeTraining(), num_repeats=2)
+    multi_run_dir = MultiRunDir(tmp_path / "g")
+    assert not multi_run_dir.summary_csv.exists()
+    again = FakeTraining()
+    resume_multi_run(multi_run_dir.path, console=QUIET, run_fns=again.run_fns)
+    assert again.calls == []
+    assert multi_run_dir.report.is_file()
+    assert multi_run_dir.metadata()["status"] == "finished"
+
+
 def test_no_summary_without_finished_runs(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="2 of 2 runs failed"):
         start(tmp_path / "g", FakeTraining({f"run-0{n}": RunError("full") for n in (1, 2)}), num_repeats=2)

@@ -189,7 +189,7 @@ def _pool_caveats(report: GroupReport) -> Iterator[Caveat]:
         yield Caveat(
             "These metrics are of pooled folds.",
             "Each image has the scores of the model that was not trained on it. AUC compares scores of different "
-            f"models, which may be on different scales. The mean AUC, {report.mean_title}, is {mean}.",
+            f"models, which may be on different scales. The {report.mean_title} of this AUC is {mean}.",
         )
 
 

@@ -92,7 +92,7 @@ def run_all(
 
 
 def resume_multi_run(path: Path, *, console: Console, run_fns: RunFns) -> Path:
-    """Resume interrupted and failed runs of a multi-run directory and train missing ones.
+    """Resume interrupted and failed runs of a multi-run directory, train missing ones, and evaluate all together.
 
     Raises
     ------
@@ -102,7 +102,8 @@ def resume_multi_run(path: Path, *, console: Console, run_fns: RunFns) -> Path:
     multi_run_dir = MultiRunDir(path)
     recipe = load_recipe(str(multi_run_dir.recipe))
     run_specs = expand_runs(recipe)
-    if all(multi_run_dir.status(spec.name) == STATUS_FINISHED for spec in run_specs):
+    are_finished = all(multi_run_dir.status(spec.name) == STATUS_FINISHED for spec in run_specs)
+    if are_finished and multi_run_dir.metadata().get("status") == STATUS_FINISHED:
         raise RunError(f"all {len(run_specs)} runs of {path} are finished; there is nothing to resume")
     with activity(console, "reading the dataset"):
         fingerprint = _data_fingerprint(recipe)
