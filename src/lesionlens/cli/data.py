@@ -199,6 +199,23 @@ def validate_command(
     console.print(summarize_table(table), soft_wrap=True)
 
 
+@data_app.command("escape-formulas")
+def escape_formulas_command(
+    file: Annotated[Path, typer.Argument(help="CSV file, for example predictions.csv.")],
+    out: Annotated[Path, out_file("CSV file to write.")],
+) -> None:
+    """Write a copy of a CSV file for a spreadsheet: an apostrophe precedes cells that it would run as formulas.
+
+    These are cells that begin with =, +, -, @, a tab or a carriage return and are not numbers.
+    """
+    from lesionlens.core.console import make_console, print_line
+    from lesionlens.core.formulas import copy_without_formulas
+    from lesionlens.datasets.issues import pluralize
+
+    changed = copy_without_formulas(file, out)
+    print_line(make_console(), f"{pluralize(changed, 'cell')} changed: {out}")
+
+
 @data_app.command("list")
 def list_datasets_command() -> None:
     """List the supported dataset layouts with license, citation and source."""

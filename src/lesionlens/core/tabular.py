@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -236,15 +236,19 @@ def read_csv_columns(path: Path) -> CSVColumns:
 
 
 def write_csv_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
-    """Write columns of equal length as CSV, atomically and with identical bytes on every system.
+    """Write columns of equal length as CSV, as ``write_csv_rows`` does."""
+    write_csv_rows(path, [tuple(columns), *zip(*columns.values(), strict=True)])
+
+
+def write_csv_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Write rows as CSV, atomically and with identical bytes on every system.
 
     Cells with a carriage return or a line feed are quoted by every version of Python, so that they can be read back.
     """
-    rows: list[str] = []
-    writer = csv.writer(_RowCollector(rows), lineterminator="\r\n")  # both characters are quoted in cells
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_text(path, "".join(f"{row}\n" for row in rows))
+    lines: list[str] = []
+    writer = csv.writer(_RowCollector(lines), lineterminator="\r\n")  # both characters are quoted in cells
+    writer.writerows(rows)
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 class _RowCollector:
