@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from lesionlens.core import optional_packages as installed
+from lesionlens.core import runtime
 from lesionlens.core.errors import BackendError, RunError
-from lesionlens.inference import engines as opening
 from lesionlens.inference import onnx_engine as files
 from lesionlens.inference.batch import predict_scores
 from lesionlens.inference.engines import open_engine
@@ -103,7 +103,7 @@ def test_broken_package_and_folder_in_place_of_a_package(
 
 def test_threads_are_limited_to_the_cores_unless_specified(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
-    monkeypatch.setattr(opening, "available_cpus", lambda: 2)
+    monkeypatch.setattr(runtime, "available_cpus", lambda: 2)
     try:
         for threads, used in ((1, 1), (7, 2)):
             torch.set_num_threads(threads)

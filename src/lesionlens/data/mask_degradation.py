@@ -71,8 +71,8 @@ def approximate_polygon(mask: MaskImage, num_corners: int) -> MaskImage:
         closed = np.concatenate([contour[:, 0], contour[:1, 0]])
         arc_length = np.concatenate([[0], np.hypot(*np.diff(closed, axis=0).T).cumsum()])
         positions = np.linspace(0, arc_length[-1], num_corners, endpoint=False)
-        corners = np.column_stack([np.interp(positions, arc_length, axis) for axis in closed.T])
-        cv2.fillPoly(polygons, [np.rint(corners).astype(np.int32)], 255)
+        nearest = np.searchsorted((arc_length[1:] + arc_length[:-1]) / 2, positions)  # pixel of the contour
+        cv2.fillPoly(polygons, [closed[nearest]], 255)
     return polygons
 
 

@@ -93,7 +93,7 @@ def resolve_mask_paths(rows: pd.DataFrame, folder: Path, issues: IssueCollector)
                 "missing masks", sorted(map(str, missing)), hint="The images are used without them."
             )
             joined = {cell: ";".join(map(str, files)) for cell, files in existing.items()}
-            rows[column] = rows[column].map(joined)
+            rows = rows.assign(**{column: rows[column].map(joined)})
     return rows
 
 
