@@ -257,8 +257,12 @@ def test_many_files_end_in_a_result_or_an_error(
     check_evaluation(tmp_path, *inputs, reading, decision, task)
 
 
+ONLY_OTHER = "image_id,label,p_b,p_c\na,d,0.2,0.3\nx,d,0.5,0.5\n"
+
+
 @once
 @given(files(2), options())
+@example(([ONLY_OTHER, ONLY_OTHER], None), {"other_class": "d", "split": "", "common_images": False})
 def test_any_two_files_end_in_a_comparison_or_an_error(
     tmp_path: Path, inputs: tuple[list[str], str | None], reading: dict
 ) -> None:

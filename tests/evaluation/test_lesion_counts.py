@@ -1,5 +1,6 @@
 """Where the only lesion of a class determines a value, neither evaluations nor comparisons have an interval."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,7 @@ from lesionlens.evaluation.comparison.bootstrap import bootstrap_differences
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.lesion_counts import count_lesions
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import METRICS, OVERALL, WEIGHTED, MetricKey
+from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, WEIGHTED, MetricKey
 
 
 def with_lesions(lesions_per_class: list[int], *, images_per_lesion: int = 2, seed: int = 0) -> Predictions:
@@ -70,6 +71,19 @@ def test_an_average_names_the_class_with_one_lesion() -> None:
 def test_without_resamples_there_is_no_caveat() -> None:
     result = evaluate(with_lesions([6, 1]), n_resamples=0)
     assert not [estimate for estimate in result.estimates if "lesion" in estimate.caveat]
+
+
+def test_averages_without_a_target_class_are_undefined() -> None:
+    predictions = replace(with_lesions([4, 0, 0]), other_class="a")
+    keys: list[MetricKey] = [
+        ("auc", MACRO),
+        ("sensitivity", WEIGHTED),
+        ("f1_weighted_by_predictions", WEIGHTED),
+    ]
+    for result in bootstrap_differences(predictions, predictions, keys, n_resamples=5):
+        assert np.isnan([result.difference, result.low, result.p]).all()
+        assert result.reason == "no image of a target class"
+    assert np.isnan(evaluate(predictions, n_resamples=5).value("auc"))
 
 
 def test_counts_of_a_lesion_with_two_labels() -> None:

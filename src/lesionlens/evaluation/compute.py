@@ -94,7 +94,7 @@ def _overall_values(positive: BoolArray, correct: BoolArray, weights: NDArray[An
 def average_over_classes(
     values: ValuesByMetric, metric: str, average: Average, classes: tuple[str, ...]
 ) -> FloatArray:
-    """Average the class values of a metric, (…,); NaN wherever the value of one of the classes is NaN.
+    """Average the class values of a metric, (…,); NaN wherever that of one of the classes is, and without a class.
 
     Parameters
     ----------
@@ -107,6 +107,8 @@ def average_over_classes(
     classes
         Classes to average over.
     """
+    if not classes:
+        return np.full_like(next(iter(values.values())), np.nan, dtype=np.float64)
     by_class = np.stack([values[metric, name] for name in classes])
     if not average.weights:
         return np.asarray(np.mean(by_class, axis=0))

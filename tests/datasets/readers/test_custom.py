@@ -176,7 +176,7 @@ def test_unknown_splits_and_lesions_of_two_patients_raise(folder: Path) -> None:
     text = "image,label,split,lesion_id,patient_id\n00123,mel,fold1,L,P1\nb.2,mel,train,L,P2\n"
     with pytest.raises(DataError) as caught:
         load_table(_table(folder, text))
-    assert "unknown splits: 1 (fold1)" in str(caught.value)
+    assert "unknown splits: 1 ('fold1' (1 row))" in str(caught.value)
     assert "lesions of two patients: 1 (L: P1 and P2)" in str(caught.value)
 
 

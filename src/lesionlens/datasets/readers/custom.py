@@ -264,7 +264,8 @@ def _report_columns(frame: pd.DataFrame, issues: IssueCollector) -> None:
 def _parse_splits(column: pd.Series, issues: IssueCollector) -> pd.Series:
     names = column.map(canonical_split_name)
     unknown = column[(names == "") & ~column.map(is_missing)]
-    issues.add_error("unknown splits", unknown, hint=f"Allowed: {', '.join(SPLITS)}, or an empty cell.")
+    listed = [f"{name!r} ({pluralize(count, 'row')})" for name, count in Counter(unknown).items()]
+    issues.add_error("unknown splits", listed, hint=f"Allowed: {', '.join(SPLITS)}, or an empty cell.")
     return names
 
 

@@ -142,7 +142,7 @@ def _unvaried_reason(predictions: Predictions, lesions: LesionCounts, key: Metri
 def _undefined_reason(predictions: Predictions, key: MetricKey) -> str:
     metric, scope = get_metric(key[0]), key[1]
     if not isinstance(scope, str):
-        return "undefined for a class"
+        return "undefined for a class" if averaged_classes(predictions) else "no image of a target class"
     n_positive = int((predictions.label == scope).sum())
     return metric.undefined_reason(n_positive=n_positive, n_negative=len(predictions) - n_positive)
 
