@@ -140,6 +140,12 @@ class Metric:
             return "only one lesion of another class: there is no interval"
         return ""
 
+    def is_average(self, scope: Scope) -> bool:
+        """Return whether the value of a scope is an average over classes."""
+        return scope in {average.scope for average in self.averages} or (
+            scope is OVERALL and self.averaged != self.name
+        )
+
     @property
     def default_scope(self) -> Scope:
         """All images if the metric has a value for them, otherwise its first average."""

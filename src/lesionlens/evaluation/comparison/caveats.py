@@ -1,6 +1,7 @@
 """Caveats of a comparison: what limits its differences and p-values, over images and over runs."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from lesionlens.evaluation.caveats import (
 from lesionlens.evaluation.comparison.result import MetricComparison, select_pairs
 from lesionlens.evaluation.formatting import display_name, format_metric
 from lesionlens.evaluation.predictions import Predictions, format_examples
-from lesionlens.evaluation.registry import MetricKey
+from lesionlens.evaluation.registry import METRICS, MetricKey
 from lesionlens.evaluation.result import EvaluationResult
 
 RunEvaluations = Mapping[str, EvaluationResult]
@@ -116,7 +117,7 @@ def _p_value_resolution_caveat(comparisons: Sequence[MetricComparison], n_resamp
 def multi_run_caveats(
     groups: Sequence[RunEvaluations],
     names: Sequence[str],
-    keys: Sequence[MetricKey],
+    comparisons: Sequence[MetricComparison],
     *,
     all_pairs: bool = False,
 ) -> tuple[str, ...]:
@@ -128,15 +129,19 @@ def multi_run_caveats(
         Evaluations of the runs of each group.
     names
         Names of the groups.
-    keys
-        Compared metrics.
+    comparisons
+        Comparisons of all pairs of groups.
     all_pairs
         Whether all pairs of groups are compared, not only the first with each other.
     """
+    keys = list(dict.fromkeys((comparison.metric, comparison.scope) for comparison in comparisons))
+    undefined = _undefined_caveat(comparisons)
     return (
         *_RUN_CAVEATS,
         *_unpaired_caveats(groups, names, all_pairs=all_pairs),
+        *([undefined] if undefined else []),
         *_undefined_metrics_caveats(groups, names, keys),
+        *_absent_classes_caveats(groups, names, keys),
         *_different_images_caveats(groups, names),
     )
 
@@ -171,6 +176,33 @@ def _undefined_metrics_caveats(
             caveats.append(
                 f"{format_metric(*key)} is undefined in {' and '.join(undefined)}: they are excluded from its "
                 "comparison."
+            )
+    return caveats
+
+
+def _absent_classes_caveats(
+    groups: Sequence[RunEvaluations], names: Sequence[str], keys: Sequence[MetricKey]
+) -> list[str]:
+    """List classes without images in some runs of a group, but not in all: their averages are over other classes."""
+    if not any(METRICS[metric].is_average(scope) for metric, scope in keys):
+        return []
+    caveats = []
+    for runs, name in zip(groups, names, strict=True):
+        absent = Counter(
+            class_name
+            for evaluation in runs.values()
+            for class_name, count in zip(evaluation.classes, evaluation.support, strict=True)
+            if not count
+        )
+        listed = [
+            f"{display_name(class_name)} in {missing} of {len(runs)}"
+            for class_name, missing in absent.items()
+            if missing < len(runs)
+        ]
+        if listed:
+            caveats.append(
+                f"Runs of {name} without images of a class: {format_examples(listed)}. Their averages over classes are "
+                "over fewer classes than those of the other runs."
             )
     return caveats
 

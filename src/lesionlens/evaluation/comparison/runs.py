@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from lesionlens.core.errors import ComparisonError
+from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.comparison.caveats import MIN_RUNS_TO_COMPARE, RunEvaluations, multi_run_caveats
 from lesionlens.evaluation.comparison.result import (
     ComparisonReport,
@@ -73,7 +74,7 @@ def compare_runs(
     return ComparisonReport(
         apply_holm(comparisons),
         f"runs: {sizes}",
-        multi_run_caveats(groups, names, keys, all_pairs=all_pairs),
+        multi_run_caveats(groups, names, comparisons, all_pairs=all_pairs),
         {"confidence": confidence},
     )
 
@@ -122,7 +123,7 @@ def common_classes(groups: Sequence[RunEvaluations], names: Sequence[str]) -> tu
     for runs, name in zip(groups, names, strict=True):
         if len(runs) < MIN_RUNS_TO_COMPARE:
             raise ComparisonError(
-                f"{name} has {len(runs)} finished runs: two or more are required for a comparison"
+                f"{name} has {pluralize(len(runs), 'finished run')}: two or more are required for a comparison"
             )
     classes = next(iter(groups[0].values())).classes
     for runs, name in zip(groups, names, strict=True):
