@@ -101,16 +101,13 @@ def run_loop(
     model_checkpoint = ModelCheckpoint(
         config.monitor, every_epoch=config.checkpoint == "last", save_fn=save_fn
     )
-    stopping = config.early_stopping
-    progress_bar = RunProgressBar(console, csv_logger)
-    last_checkpoint = LastCheckpoint(run_dir.checkpoint)
     stop_after_step = StopAfterStep()
     callbacks = [
         csv_logger,
         model_checkpoint,
-        *([stopping] if stopping else []),
-        progress_bar,
-        last_checkpoint,
+        *([config.early_stopping] if config.early_stopping else []),
+        RunProgressBar(console, csv_logger),
+        LastCheckpoint(run_dir.checkpoint),
         stop_after_step,
     ]
     trainer = make_trainer(config, run_dir, callbacks)
@@ -128,20 +125,29 @@ def run_loop(
             f"{resume_hint(resume_command, run_dir.path)}"
         ) from error
     finally:
-        is_finished = trainer.state.status == TrainerStatus.FINISHED
         run_dir.update(
-            status="trained" if is_finished else "interrupted",
+            **_outcome(trainer, module, config),
             seconds=round(previous_seconds + time.monotonic() - started, 1),
-            device=_device_name(module.device),
-            num_threads=torch.get_num_threads(),
-            peak_memory_gib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             best=model_checkpoint.best,
-            checkpoint=config.checkpoint,
             epochs_run=len(csv_logger.rows),
-            stop_reason=f"no better {stopping.monitor} for {stopping.patience} epochs"
-            if stopping and trainer.should_stop
-            else "",
         )
+
+
+def _outcome(trainer: L.Trainer, module: TrainingModule, config: LoopConfig) -> dict[str, object]:
+    """Return how the training ended and what it ran on, for the metadata of the run."""
+    is_finished = trainer.state.status == TrainerStatus.FINISHED
+    stopping = config.early_stopping
+    stop_reason = ""
+    if stopping and trainer.should_stop:
+        stop_reason = f"no better {stopping.monitor} for {stopping.patience} epochs"
+    return {
+        "status": "trained" if is_finished else "interrupted",
+        "device": _device_name(module.device),
+        "num_threads": torch.get_num_threads(),
+        "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "checkpoint": config.checkpoint,
+        "stop_reason": stop_reason,
+    }
 
 
 def make_trainer(config: LoopConfig, run_dir: RunDir, callbacks: list[Callback]) -> L.Trainer:
