@@ -1,7 +1,7 @@
 """Figures of one evaluation: ROC and precision-recall curves with one panel per class, and the confusion matrix.
 
 ``comparison.plots`` overlays the ROC curves of several models on the same images, and ``reproduction.figures.roc``
-those averaged over the runs of several rows. All three plot curves with ``plot_roc_curve`` and ``plot_chance_line``.
+those averaged over the runs of several rows. All plot curves with ``plot_roc_curve`` and ``plot_chance_line``.
 """
 
 import math
