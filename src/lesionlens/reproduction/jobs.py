@@ -76,6 +76,8 @@ def recipe_digest(recipe: Recipe, out: Path) -> str:
     tree = recipe.model_dump(mode="json")
     for section, keys in _MACHINE_KEYS.items():
         tree[section] = {key: value for key, value in tree[section].items() if key not in keys}
+    if tree["data"]["max_images"] is None:  # as in runs of earlier versions, which have no such key
+        del tree["data"]["max_images"]
     text = json.dumps(_machine_independent_tree(tree, out), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -32,7 +32,8 @@ class Profile:
     num_repeats
         Repeats of a recipe without folds; None: those of the recipe.
     num_images, image_size
-        Number of images and size (height, width) in pixels of a generated dataset.
+        Number of images and size (height, width) in pixels of a generated dataset; ``smoke`` uses a sample of so many
+        of a larger one.
     backbone, weights
         Small backbone that replaces every other, and its initial weights; the row's attention stays.
     input_size, epochs, batch_size, max_test_crops
@@ -84,8 +85,9 @@ class Profile:
             overrides.append(f"crops.train.count={MAX_TRAIN_CROPS}")
         if crops.test.count > self.max_test_crops:
             overrides.append(f"crops.test.count={self.max_test_crops}")
-        if self.name == "smoke" and recipe.n_folds:
-            overrides.append("fold=0")
+        if self.name == "smoke":
+            overrides += [f"data.max_images={self.num_images}", "train.compile=off"]
+            overrides += ["fold=0"] if recipe.n_folds else []
         if data.split == "gessert2019":
             overrides.append("data.split=group_kfold")
         return overrides
@@ -142,7 +144,8 @@ PROFILES: dict[str, Profile] = {
     ),
     "smoke": Profile(
         "smoke",
-        "A few steps of a tiny network, to check that everything runs: the numbers mean nothing.",
+        "A few steps of a tiny network on a sample of the images, to check that everything runs: the numbers mean "
+        "nothing.",
         num_repeats=1,
         num_images=84,
         image_size=(72, 96),

@@ -45,6 +45,12 @@ class DataRecipe(ConfigSection):
         description="More sources whose images are added to the training split, without images that `source` "
         "contains.",
     )
+    max_images: int | None = Field(
+        default=None,
+        ge=1,
+        description="Use only a random sample of so many images of each source, with as equal numbers per official "
+        "split and class as possible, for quick trials; null: all images.",
+    )
     within_root: bool = Field(
         default=False,
         description="Whether a table of `source` or `extra_train` that names a file outside its folder is an error, "

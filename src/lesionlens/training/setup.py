@@ -14,6 +14,7 @@ from lesionlens.data.sampler import EpochSampler
 from lesionlens.datasets.audit.leakage import find_leakage
 from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.extra_sources import add_extra_training_images
+from lesionlens.datasets.image_sample import sample_images
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.split_names import SplitNames
 from lesionlens.datasets.splits.base import DatasetSplits
@@ -129,11 +130,15 @@ class TaskData(NamedTuple):
 def read_task_data(recipe: Recipe, *, load: Callable[..., LesionTable] = load_table) -> TaskData:
     """Load and split the data of a recipe; ``load`` is ``load_table`` or a function with the same results."""
     data = recipe.data
-    loaded = load(data.source, classes=data.classes, within_root=data.within_root)
+    loaded = _sample(load(data.source, classes=data.classes, within_root=data.within_root), recipe)
     task = make_task(data.task, loaded.classes)
     labeled, unlabeled = _select_labeled(loaded, task)
     table, splits, excluded = _split_table(labeled, recipe, task)
     return TaskData(table, task, splits, (*unlabeled, *excluded))
+
+
+def _sample(table: LesionTable, recipe: Recipe) -> LesionTable:
+    return table if recipe.data.max_images is None else sample_images(table, recipe.data.max_images)
 
 
 def set_up_run(resolved: ResolvedRecipe, *, read: Callable[[Recipe], TaskData] = read_task_data) -> RunSetup:
@@ -270,7 +275,9 @@ def _split_table(
     excluded = [ExcludedImage(image_id, "", reason) for image_id, reason in splits.excluded]
     if data.extra_train:
         extra = [
-            _select_labeled(load_table(source, classes=data.classes, within_root=data.within_root), task)
+            _select_labeled(
+                _sample(load_table(source, classes=data.classes, within_root=data.within_root), recipe), task
+            )
             for source in data.extra_train
         ]
         merged = add_extra_training_images(table, splits, [extra_table for extra_table, _ in extra])
