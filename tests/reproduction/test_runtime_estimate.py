@@ -12,6 +12,7 @@ from lesionlens.reproduction import plan_data
 from lesionlens.reproduction import runtime_estimate as pace
 from lesionlens.reproduction.jobs import expand_jobs
 from lesionlens.reproduction.plan_data import PlanData
+from lesionlens.reproduction.profiles import get_profile
 from lesionlens.reproduction.runtime_estimate import OVERHEAD_SECONDS, estimate_runtime
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import write_recipe
@@ -108,3 +109,12 @@ def test_rows_read_a_table_and_a_split_once(
     assert len(calls) == 1
     expected = read_task_data(recipes[2])
     assert (third.task, third.splits, third.excluded) == (expected.task, expected.splits, expected.excluded)
+
+
+def test_a_sample_of_the_images_is_split(overrides: list[str]) -> None:
+    recipe = load_recipe("arl/cnn14", [*overrides, "data.max_images=6"])
+    data = read_task_data(recipe)
+    assert sum(map(len, data.splits.splits.values())) == len(data.table) == 6
+    assert set(data.splits.splits) == {"train", "validation", "test"}
+    smoke = load_recipe("arl/cnn14", get_profile("smoke").overrides(recipe))
+    assert (smoke.data.max_images, smoke.train.compile) == (84, "off")
