@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -65,6 +66,7 @@ def write_run_group(
     *,
     failing: tuple[str, ...] = (),
     with_report: bool = False,
+    n_resamples: int = 0,
     **options: object,
 ) -> Path:
     """Write a directory of several runs by the function that trains them, with fake training.
@@ -79,6 +81,8 @@ def write_run_group(
         Names of runs that fail.
     with_report
         Whether to write the report of the group.
+    n_resamples
+        Number of bootstrap resamples for each run, and for pooled folds.
     options
         Options of `write_tested_run`.
     """
@@ -86,7 +90,8 @@ def write_run_group(
     def start(recipe: Recipe, *, out: Path, console: Console) -> Path:
         if out.name in failing:
             raise RunError("the GPU caught fire")
-        return write_tested_run(out, predict(recipe), recipe=recipe, **options).path
+        predictions = predict(recipe)
+        return write_tested_run(out, predictions, recipe=recipe, n_resamples=n_resamples, **options).path
 
     def resume(path: Path, *, console: Console) -> Path:
         raise NotImplementedError
@@ -94,6 +99,8 @@ def write_run_group(
     table = SimpleNamespace(table=SimpleNamespace(fingerprint=lambda: "one"))
     with ExitStack() as stack:
         stack.enter_context(patch("lesionlens.training.multi_run.set_up_run", lambda _: table))
+        evaluate_pool = partial(evaluate, n_resamples=n_resamples)
+        stack.enter_context(patch("lesionlens.runs.group_evaluation.evaluate", evaluate_pool))
         if not with_report:  # its figures take most of the time
             stack.enter_context(patch("lesionlens.training.group_report.build_group_report"))
         try:

@@ -84,7 +84,7 @@ def test_repeats_are_only_averaged(groups: Path) -> None:
 
 def test_pool_of_training_is_saved(groups: Path) -> None:
     saved = read_evaluation(groups / "cv" / "evaluation.json")
-    pool = evaluate_group(open_group(MultiRunDir(groups / "cv")), evaluate).pools[""]
+    pool = evaluate_group(open_group(MultiRunDir(groups / "cv")), evaluate_points).pools[""]
     np.testing.assert_equal(saved.to_json(), pool.to_json())
 
 
