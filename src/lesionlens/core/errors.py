@@ -1,6 +1,6 @@
 """Exceptions for users; every message states what came, what is allowed and what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -87,8 +87,17 @@ def unknown_name_message(kind: str, name: str, allowed: Iterable[str], *, sugges
     --------
     >>> unknown_name_message("model", "arl_cn14", ["arl_cnn14", "resnet50"])
     "unknown model 'arl_cn14': did you mean 'arl_cnn14'? Allowed: arl_cnn14, resnet50"
+    >>> unknown_name_message("dataset", "ISIC2016", ["isic2016", "isic2017"])
+    "unknown dataset 'ISIC2016': did you mean 'isic2016'? Allowed: isic2016, isic2017"
     """
     choices = sorted(allowed)
-    near = [suggestion] if suggestion else get_close_matches(name, choices, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = suggestion or _closest(name, choices)
+    hint = f"did you mean {near!r}? " if near else ""
     return f"unknown {kind} {shorten_repr(name)}: {hint}Allowed: {', '.join(choices)}"
+
+
+def _closest(name: str, choices: Sequence[str]) -> str:
+    """Return the choice that is most similar to a name in any case, "" if none is similar."""
+    by_key = {choice.casefold(): choice for choice in reversed(choices)}
+    near = get_close_matches(name.casefold(), by_key, n=1, cutoff=0.6)
+    return by_key[near[0]] if near else ""
