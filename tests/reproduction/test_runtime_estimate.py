@@ -117,4 +117,4 @@ def test_a_sample_of_the_images_is_split(overrides: list[str]) -> None:
     assert sum(map(len, data.splits.splits.values())) == len(data.table) == 6
     assert set(data.splits.splits) == {"train", "validation", "test"}
     smoke = load_recipe("arl/cnn14", get_profile("smoke").overrides(recipe))
-    assert (smoke.data.max_images, smoke.train.compile) == (84, "off")
+    assert (smoke.data.max_images, smoke.train.compile) == (168, "off")

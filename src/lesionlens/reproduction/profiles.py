@@ -32,8 +32,9 @@ class Profile:
     num_repeats
         Repeats of a recipe without folds; None: those of the recipe.
     num_images, image_size
-        Number of images and size (height, width) in pixels of a generated dataset; ``smoke`` uses a sample of so many
-        of a larger one.
+        Number of images and size (height, width) in pixels of a generated dataset.
+    max_images
+        Number of images of a larger dataset that are used: enough of each class for ten folds; 0: all.
     backbone, weights
         Small backbone that replaces every other, and its initial weights; the row's attention stays.
     input_size, epochs, batch_size, max_test_crops
@@ -50,6 +51,7 @@ class Profile:
     summary: str
     num_repeats: int | None = None
     num_images: int = 0
+    max_images: int = 0
     image_size: tuple[int, int] = (0, 0)
     backbone: str = ""
     weights: str = "none"
@@ -86,7 +88,7 @@ class Profile:
         if crops.test.count > self.max_test_crops:
             overrides.append(f"crops.test.count={self.max_test_crops}")
         if self.name == "smoke":
-            overrides += [f"data.max_images={self.num_images}", "train.compile=off"]
+            overrides += [f"data.max_images={self.max_images}", "train.compile=off"]
             overrides += ["fold=0"] if recipe.n_folds else []
         if data.split == "gessert2019":
             overrides.append("data.split=group_kfold")
@@ -148,6 +150,7 @@ PROFILES: dict[str, Profile] = {
         "nothing.",
         num_repeats=1,
         num_images=84,
+        max_images=168,
         image_size=(72, 96),
         backbone="test_resnet",
         input_size=48,
