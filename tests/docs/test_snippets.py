@@ -12,26 +12,16 @@ import pytest
 
 from lesionlens.runs.load import load_recipe
 
-ROOT = Path(__file__).parents[2]
+from ..helpers.doc_pages import PAGES, ROOT, code_blocks, page_steps
+
 PACKAGE = ROOT / "src" / "lesionlens"
-GENERATED = {"cli.md", "api.md"}
-PAGES = [
-    ROOT / "README.md",
-    *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in GENERATED),
-]
-
-
-def code_blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S)
 
 
 def shown_commands(page: Path) -> Iterator[str]:
-    """Yield the lines of console blocks that call lesionlens, without comments, continuation lines joined."""
-    for block in code_blocks(page, "console"):
-        for line in block.replace("\\\n", " ").splitlines():
-            match = re.match(r"\$ (?:\.venv/bin/)?lesionlens (.*)", line)
-            if match:
-                yield re.split(r"\s#", match[1])[0]
+    """Yield the arguments of the commands in console blocks that call lesionlens."""
+    for step in page_steps(page):
+        if match := re.match(r"(?:\.venv/bin/)?lesionlens (.*)", step.text):
+            yield match[1]
 
 
 def imported_names(source: str) -> Iterator[tuple[str, str]]:
@@ -60,7 +50,7 @@ def test_commands_and_options_exist(page: Path, generate: ModuleType) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_shown_recipes_and_keys_load(page: Path) -> None:
     for line in shown_commands(page):
-        command, *arguments = shlex.split(line.replace("…", ""))
+        command, *arguments = shlex.split(line)
         if command == "train" and arguments[0][0] != "-" and ".yaml" not in arguments[0]:
             overrides = [argument for argument in arguments[1:] if re.match(r"[a-z_.]+=", argument)]
             assert load_recipe(arguments[0], ["data=table:my.csv", *overrides]).data.source

@@ -57,7 +57,14 @@ def segment_train_command(
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "auto",
     num_workers: Annotated[int, typer.Option(min=0, help="Worker processes for augmentation; 0: none.")] = 0,
     within_root: WithinRootOption = False,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run directory to create.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Run directory to create; default: runs/segmentation-ARCH-ENCODER, then -2 and so on.",
+        ),
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume this interrupted run exactly.")] = None,
 ) -> None:
     """Train a segmentation model and evaluate it on held-out lesions."""
