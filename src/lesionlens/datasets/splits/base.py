@@ -250,7 +250,8 @@ def holdout_indices(
         )
     except DataError as error:
         raise DataError(
-            f"{len(candidates):,} images are too few to hold out {fraction:.0%}: {error}; or use data.split=FILE.csv"
+            f"{len(candidates):,} images are too few to hold out {fraction:.0%}: {error}; or hold out a larger "
+            "fraction (data.val_fraction, data.test_fraction), or use data.split=FILE.csv"
         ) from error
     return first_fold if fraction <= 0.5 else np.setdiff1d(np.arange(len(candidates)), first_fold)
 
