@@ -55,6 +55,7 @@ TINY_TRAINING = (
     ("model.input_size=64", "hours"),
     ("data.max_short_side=72", "size of the synthetic images"),
 )
+ONE_FOLD = "fold=0"  # in place of the recipe's three or five folds, unless the command itself asks for folds
 NO_DOWNLOAD = "model.weights=none"  # in place of imagenet
 MAX_CROPS = 2  # per image, in place of up to 60
 REPLACED_IN_PYTHON = (
@@ -91,6 +92,8 @@ def _tiny_training(words: list[str]) -> list[str]:
     reduced = [override for override, _ in TINY_TRAINING]
     if recipe.model.weights == "imagenet":
         reduced.append(NO_DOWNLOAD)
+    if recipe.n_folds and recipe.fold is None and "n_folds" not in " ".join(words):
+        reduced.append(ONE_FOLD)
     reduced += [
         f"crops.{split}.count={MAX_CROPS}"
         for split in ("train", "test")
