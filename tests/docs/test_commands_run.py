@@ -255,7 +255,7 @@ def test_options_in_tables_run(name: str, command: str) -> None:
 def test_run_directory_has_the_shown_files(trained_run: Path) -> None:
     text = (ROOT / "docs" / "file-formats.md").read_text(encoding="utf-8")
     names = re.findall(
-        r"^  (\S+)  ", text.partition("```text\nruns/demo/\n")[2].partition("```")[0], flags=re.M
+        r"^  (\S+)", text.partition("```text\nruns/demo/\n")[2].partition("```")[0], flags=re.M
     )
     assert len(names) > 9
     assert [name for name in names if not (trained_run / name).exists()] == []
