@@ -10,6 +10,7 @@ from rich.console import Console
 from lesionlens.core.errors import DataError, LesionLensError
 from lesionlens.reproduction import reproduce as module
 from lesionlens.reproduction.catalog import load_table_spec
+from lesionlens.reproduction.plan_data import PlanData
 from lesionlens.reproduction.planner import ReproductionOptions, TableResults, make_plan
 from lesionlens.reproduction.profiles import PROFILES
 from lesionlens.reproduction.reproduce import Reproduction, plan_reproduction
@@ -35,7 +36,7 @@ def ready(tmp_path: Path) -> Reproduction:
     plans = [
         make_plan(name, load_table_spec(name), source, ask, artifact_sets={}, mask_dir=None) for name in NAMES
     ]
-    return Reproduction(ask, tuple(plans), {})
+    return Reproduction(ask, tuple(plans), {}, PlanData())
 
 
 def test_failed_page_does_not_affect_the_others(

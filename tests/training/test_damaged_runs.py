@@ -11,7 +11,7 @@ from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.module import ClassificationModule
 from lesionlens.training.run import resume, train
 
-from ..helpers.damaged_files import DAMAGES, empty, list_instead, text_instead, truncate
+from ..helpers.damaged_files import DAMAGES
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_damaged_file_is_named(
         resume(run)
 
 
-@pytest.mark.parametrize("damage", [empty, truncate, list_instead, text_instead])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_recipe_is_named(interrupted: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     run = Path(shutil.copytree(interrupted, tmp_path / "run"))
     (run / "recipe.yaml").write_bytes(damage((run / "recipe.yaml").read_bytes()))

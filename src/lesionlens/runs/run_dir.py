@@ -20,6 +20,7 @@ import yaml
 from lesionlens.core.errors import DamagedFileError, RunError, RunInterrupted, WriteError
 from lesionlens.core.fileio import check_replaceable_dir, current_umask, write_text
 from lesionlens.core.partial_files import partial_directory
+from lesionlens.runs.load import load_recipe
 from lesionlens.runs.plain_scalars import PlainScalar, core_value
 from lesionlens.runs.schema import Recipe
 
@@ -77,6 +78,7 @@ class RunMetadata:
         """Write the metadata of a new run: command, start, versions (also of more ``packages``), and other values."""
         self.update(
             command=" ".join(sys.argv),
+            recipe_checksum=self.recipe_checksum(),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=_package_versions(packages),
             **values,
@@ -87,6 +89,10 @@ class RunMetadata:
         metadata = {**(self.metadata() if self._metadata_path.is_file() else {}), **values}
         record = {**metadata, "checksum": _checksum(metadata)}
         write_text(self._metadata_path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+    def recipe_checksum(self) -> str:
+        """Return the checksum of the recipe's file; "" if there is none."""
+        return _digest(self.recipe.read_bytes()) if self.recipe.is_file() else ""
 
     @property
     def _metadata_path(self) -> Path:
@@ -162,8 +168,11 @@ class RunDir(RunMetadata):
 
 
 def _checksum(metadata: dict[str, Any]) -> str:
-    text = json.dumps(metadata, sort_keys=True)  # ASCII
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _digest(json.dumps(metadata, sort_keys=True).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def create_run_dir(
@@ -328,6 +337,28 @@ def to_yaml(recipe: Recipe) -> str:
 def write_recipe(run_dir: RunMetadata, recipe: Recipe) -> None:
     """Write the recipe of a run to its directory, atomically."""
     write_text(run_dir.recipe, to_yaml(recipe))
+    if run_dir.exists():
+        run_dir.update(recipe_checksum=run_dir.recipe_checksum())
+
+
+def read_recipe(run_dir: RunMetadata) -> Recipe:
+    """Read the recipe of a run.
+
+    Raises
+    ------
+    DamagedFileError
+        The file has changed since the run started: keys that are missing would have their defaults.
+    RecipeError
+        The file is not a recipe.
+    """
+    if run_dir.metadata().get("recipe_checksum", "") not in ("", run_dir.recipe_checksum()):
+        raise DamagedFileError(
+            run_dir.recipe,
+            "its content does not match its checksum",
+            "restore it from a backup. If you edited it, start a new run with it: "
+            f"{shlex.join(['lesionlens', 'train', str(run_dir.recipe)])}",
+        )
+    return load_recipe(str(run_dir.recipe))
 
 
 def _package_versions(more: Sequence[str]) -> dict[str, str]:

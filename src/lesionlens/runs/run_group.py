@@ -6,9 +6,8 @@ from lesionlens.core.errors import DamagedFileError, PredictionsError, RunError
 from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.pooling import check_same_classes, pool_folds
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.runs.load import load_recipe
 from lesionlens.runs.multi_run_dir import STATUS_FINISHED, MultiRunDir, RunSpec, expand_runs
-from lesionlens.runs.run_dir import RESUME_COMMAND, RunDir, resume_hint
+from lesionlens.runs.run_dir import RESUME_COMMAND, RunDir, read_recipe, resume_hint
 from lesionlens.runs.run_predictions import read_run_predictions
 
 _COMMON_TEST_SPLIT = (
@@ -153,4 +152,4 @@ def open_group(folder: MultiRunDir, split: str = "test") -> RunGroup:
     RecipeError
         Its recipe cannot be read.
     """
-    return RunGroup(folder, tuple(expand_runs(load_recipe(str(folder.recipe)))), split)
+    return RunGroup(folder, tuple(expand_runs(read_recipe(folder))), split)

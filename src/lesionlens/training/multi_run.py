@@ -13,7 +13,6 @@ from lesionlens.core.console import activity, print_line
 from lesionlens.core.errors import LesionLensError, RunError, RunInterrupted
 from lesionlens.core.fileio import write_text
 from lesionlens.runs.group_evaluation import read_group_evaluation
-from lesionlens.runs.load import load_recipe
 from lesionlens.runs.multi_run_dir import (
     STATUS_FAILED,
     STATUS_FINISHED,
@@ -23,7 +22,14 @@ from lesionlens.runs.multi_run_dir import (
     RunSpec,
     expand_runs,
 )
-from lesionlens.runs.run_dir import RESUME_COMMAND, RunDir, create_run_dir, resume_hint, write_recipe
+from lesionlens.runs.run_dir import (
+    RESUME_COMMAND,
+    RunDir,
+    create_run_dir,
+    read_recipe,
+    resume_hint,
+    write_recipe,
+)
 from lesionlens.runs.run_group import open_group
 from lesionlens.runs.run_statistics import build_summary_table, read_summary
 from lesionlens.runs.schema import Recipe
@@ -100,7 +106,7 @@ def resume_multi_run(path: Path, *, console: Console, run_fns: RunFns) -> Path:
         All runs are finished, the dataset has changed, or a run failed.
     """
     multi_run_dir = MultiRunDir(path)
-    recipe = load_recipe(str(multi_run_dir.recipe))
+    recipe = read_recipe(multi_run_dir)
     run_specs = expand_runs(recipe)
     are_finished = all(multi_run_dir.status(spec.name) == STATUS_FINISHED for spec in run_specs)
     if are_finished and multi_run_dir.metadata().get("status") == STATUS_FINISHED:

@@ -18,6 +18,7 @@ from lesionlens.runs.run_dir import (
     check_run_dir,
     create_run_dir,
     open_run_dir,
+    read_recipe,
     resumable,
     write_recipe,
 )
@@ -93,7 +94,7 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
     run_dir.check_resumable()
     metadata = run_dir.metadata()
     with activity(console, "reading the dataset"):
-        setup = set_up_run(resolve(load_recipe(str(run_dir.recipe)), saved=metadata.get("auto_values")))
+        setup = set_up_run(resolve(read_recipe(run_dir), saved=metadata.get("auto_values")))
     run_dir.check_dataset(metadata["data"].get("fingerprint"), setup.table.fingerprint())
     return _fit_and_evaluate(_build(setup, console), run_dir, console)
 
