@@ -89,9 +89,7 @@ def _run_while_growing(function: Callable[[], Path], folder: Path, timeout: floa
         except Exception as error:
             outcome.append(error)
 
-    thread = threading.Thread(
-        target=run, daemon=True
-    )  # it ends with the process, even if the server never answers
+    thread = threading.Thread(target=run, daemon=True)  # does not keep the process if no answer comes
     thread.start()
     size, last = -1, time.monotonic()
     while thread.is_alive():
