@@ -38,6 +38,7 @@ def _flags(labels: np.ndarray) -> dict[str, list[int]]:
     return {name: rng.integers(0, 2, int(labels.max()) + 1).tolist() for name in ISIC2017_FEATURES}
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # in scikit-image with NumPy 2.5
 def test_masks_are_the_flagged_superpixels(tmp_path: Path, labels: np.ndarray) -> None:
     flags = _flags(labels)
     cell = _save(tmp_path, labels, flags)

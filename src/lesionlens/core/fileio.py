@@ -7,13 +7,12 @@ import errno
 import hashlib
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from filelock import FileLock, SoftFileLock, Timeout
+from filelock import FileLock, Timeout
 
 from lesionlens.core.errors import DataError, RunError, WriteError
 from lesionlens.core.partial_files import partial_directory, partial_file
@@ -214,12 +213,12 @@ def file_lock(
     RunError
         The directory is not writable, or its file system has no locks.
     """
-    lock = FileLock(path)
+    lock = FileLock(path, fallback_to_soft=False)  # a mere marker file would outlive a process that is killed
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         acquired = _acquire(lock, wait=wait, on_wait=on_wait)
-    except (OSError, NotImplementedError) as error:
-        if isinstance(error, NotImplementedError) or error.errno in _NO_LOCK_ERRORS:
+    except OSError as error:
+        if error.errno in _NO_LOCK_ERRORS:
             raise RunError(
                 f"the file system of {path.parent} has no file locks ({error}). Choose a folder on another file "
                 "system: without locks, two processes could write the same file"
@@ -239,32 +238,17 @@ _NO_LOCK_ERRORS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 def _acquire(lock: FileLock, *, wait: bool, on_wait: Callable[[], None] | None) -> bool:
     try:
-        _acquire_hard(lock, timeout=0)
+        lock.acquire(timeout=0)
     except Timeout:
         if not wait:
             return False
         if on_wait is not None:
             on_wait()
-        _acquire_hard(lock, timeout=-1)
+        lock.acquire(timeout=-1, poll_interval=_LOCK_POLL_INTERVAL)
     if _is_in_place(lock):
         return True
     lock.release()
     return _acquire(lock, wait=wait, on_wait=None)
-
-
-def _acquire_hard(lock: FileLock, *, timeout: float) -> None:
-    """Acquire a lock of the operating system; a mere marker file would outlive a process that is killed.
-
-    Where the file system answers ENOSYS, recent versions of filelock turn the lock into a marker file.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the marker file
-            lock.acquire(timeout=timeout, poll_interval=_LOCK_POLL_INTERVAL)
-    finally:
-        if isinstance(lock, SoftFileLock):
-            lock.release(force=True)
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
 
 def _is_in_place(lock: FileLock) -> bool:
