@@ -38,17 +38,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def workdir(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: links to the runs."""
-    for path in runs.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(cli, "_format_warnings", lambda: None)
-    return tmp_path
-
-
 OPTIONS = "--bootstrap-samples 30 -m auc:melanoma -m f1:melanoma -m accuracy"
 
 

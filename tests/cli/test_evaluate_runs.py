@@ -40,17 +40,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def workdir(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: links to the runs."""
-    for path in runs.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(cli, "_format_warnings", lambda: None)
-    return tmp_path
-
-
 @pytest.mark.parametrize("path", ["my run", "my run/", "./my run", "cv/../my run", "{}/my run"])
 def test_run_is_evaluated_as_its_file(
     workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: str

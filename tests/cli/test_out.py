@@ -3,14 +3,14 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from lesionlens.cli import app
 from lesionlens.core.errors import LesionLensError, WriteError
+
+from ..helpers.commands import all_commands
 
 FOLDERS = {  # OUT is where the command writes; no input exists, so that an error about one would come first
     "compare": "compare a.csv b.csv -o OUT",
@@ -101,18 +101,9 @@ def test_mount_point_in_place_of_a_new_folder(
 
 
 def test_every_command_that_writes_is_tested() -> None:
-    def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        for name, command in group.commands.items():
-            if hasattr(command, "commands"):
-                yield from commands(command, f"{prefix}{name} ")
-            else:
-                yield f"{prefix}{name}", command
-
     options = {"out", "root", "isic_submission"}
     writing = {
-        name
-        for name, command in commands(get_command(app))
-        if options & {parameter.name for parameter in command.params}
+        name for name, command in all_commands() if options & {parameter.name for parameter in command.params}
     }
     assert writing == {*FOLDERS, *FILES}
 

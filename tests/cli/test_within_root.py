@@ -1,13 +1,10 @@
 """``--within-root`` of every command that reads a table: no file outside the folder of the table is used."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from lesionlens.cli import app
@@ -17,6 +14,7 @@ from lesionlens.inference.inputs import collect_inputs
 from lesionlens.models.factory import make_model_spec
 from lesionlens.models.saved_model import ModelCard, save_model
 
+from ..helpers.commands import all_commands
 from ..helpers.images import write_image, write_lines, write_mask
 
 COMMANDS = {
@@ -82,17 +80,9 @@ def test_files_elsewhere_are_rejected(command: str, kind: str, folder: Path) -> 
 
 
 def test_every_command_with_the_option_is_tested() -> None:
-    def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        for name, command in group.commands.items():
-            if hasattr(command, "commands"):
-                yield from commands(command, f"{prefix}{name} ")
-            else:
-                yield f"{prefix}{name}", command
-
-    root: Any = get_command(app)
     having = {
         name
-        for name, command in commands(root)
+        for name, command in all_commands()
         if "within_root" in {parameter.name for parameter in command.params}
     }
     assert having == {*COMMANDS}

@@ -86,7 +86,7 @@ def _run_while_growing(function: Callable[[], Path], folder: Path, timeout: floa
     def run() -> None:
         try:
             outcome.append(function())
-        except Exception as error:
+        except Exception as error:  # raised again in the thread that waits
             outcome.append(error)
 
     thread = threading.Thread(target=run, daemon=True)  # does not keep the process if no answer comes
