@@ -2,10 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import lesionlens
+from lesionlens.core.errors import RecipeError, RunError
+from lesionlens.datasets.registry import load_table
+from lesionlens.training.run import resume, train
+
+from .helpers.images import write_image, write_lines
 
 
 @pytest.mark.parametrize("name", [name for name in lesionlens.__all__ if name != "__version__"])
@@ -34,3 +40,37 @@ def test_public_functions_are_not_hidden_by_modules() -> None:
     )
     outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert outcome.stdout.strip() == "[True, True, True, True]"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    names = ["a.jpg", "b.jpg"]
+    for name in names:
+        write_image(tmp_path / name, size=(8, 8))
+    return write_lines(tmp_path / "table.csv", "image,label", [f"{names[0]},melanoma", f"{names[1]},nevus"])
+
+
+def test_strings_and_paths_mean_the_same(table: Path, tmp_path: Path) -> None:
+    assert load_table(table).fingerprint() == load_table(str(table)).fingerprint()
+    recipe = write_lines(
+        tmp_path / "mine.yaml", f"data: {{source: 'table:{table}'}}", ["model: {backbone: test_resnet}"]
+    )
+    run = tmp_path / "run"
+    write_lines(run / "file", "", [])
+    for path in (recipe, str(recipe)):
+        with pytest.raises(RunError, match="already exists"):
+            train(path, out=str(run))
+    with pytest.raises(RunError, match="is not a run"):
+        resume(str(run))
+
+
+def test_a_string_is_not_a_list_of_names(table: Path) -> None:
+    with pytest.raises(TypeError, match=r"classes is one name, 'nevus'; pass a list: \['nevus'\]"):
+        load_table(table, classes="nevus")
+    with pytest.raises(RecipeError, match="overrides is a string"):
+        train("demo", "train.epochs=1")
+
+
+def test_a_path_is_not_predictions(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"type PosixPath\. Read a file first: evaluate\(read_predictions"):
+        lesionlens.evaluate(tmp_path / "predictions.csv")

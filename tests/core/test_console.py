@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from rich.console import Console
 
 from lesionlens.core import console as console_module
-from lesionlens.core.console import activity, make_console, print_line, print_warning, progress_bar
+from lesionlens.core.console import activity, entered, make_console, print_line, print_warning, progress_bar
 from lesionlens.core.encoding import printable, to_ascii
 
 NAMES = ["a [red]b[/]", "[/]", "[bold", ":smile:", "[link=x]", "\\[x]", "{x}", "100%", "naïve 😀"]
@@ -72,6 +75,22 @@ def test_lines_replace_the_bar_without_a_terminal(monkeypatch: pytest.MonkeyPatc
         assert lines.wait_for("scoring [x]: 2,000 of 2,000, 0 min\n")
     with activity(Console(file=lines), "loading the table"):
         assert lines.wait_for("loading the table, 0 min")
+
+
+def test_waiting_for_a_lock_prints_lines_until_it_is_acquired(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console_module, "LINE_INTERVAL", 0.01)
+    lines = LineWaiter()
+
+    @contextmanager
+    def lock() -> Iterator[str]:
+        assert lines.wait_for("waiting for host 7, 0 min")
+        yield "acquired"
+
+    with entered(lock(), Console(file=lines), "waiting for host 7") as value:
+        printed = lines.getvalue()
+        assert value == "acquired"
+        time.sleep(0.1)  # ten intervals
+        assert lines.getvalue() == printed
 
 
 class LineWaiter(io.StringIO):

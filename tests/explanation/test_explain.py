@@ -18,7 +18,7 @@ from lesionlens.explanation.overlay import image_grid, overlay
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.factory import ModelSpec, create_model
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.saved_model import LoadedModel, ModelCard, save_model
 
 from ..helpers.tolerances import close, terms_of
 
@@ -69,6 +69,22 @@ def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: LoadedModel, t
     ]
     with Image.open(tmp_path / "out" / "a.gradcam.png") as rendered:
         assert rendered.size == (120, 90)
+
+
+def test_paths_may_be_strings_and_the_model_a_directory(loaded: LoadedModel, tmp_path: Path) -> None:
+    save_model(tmp_path / "model", loaded.model, loaded.card)
+    image = write_image(tmp_path / "a.png")
+    from_model = explain(loaded, [image], tmp_path / "one", labels={image: "nevus"})
+    from_strings = explain(
+        str(tmp_path / "model"), [str(image)], str(tmp_path / "two"), labels={str(image): "nevus"}
+    )
+    assert [path.name for path in from_strings] == [path.name for path in from_model]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(from_model, from_strings, strict=True))
+
+
+def test_one_method_is_not_a_list(loaded: LoadedModel, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"methods is one name, 'cam'; pass a list: \['cam'\]"):
+        explain(loaded, [tmp_path / "a.png"], tmp_path / "out", methods="cam")
 
 
 def test_missing_glyphs_of_panels_cause_one_warning(

@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 def test_scores_are_averaged_over_the_crops_of_the_model_card(
     saved_model: Path, folder: Path, tmp_path: Path
 ) -> None:
-    scored = predict(saved_model, [folder], out=tmp_path / "p.csv")
+    scored = predict(saved_model, [folder], out=str(tmp_path / "p.csv"))
     loaded = load_model(saved_model)
     preprocessing = loaded.card.preprocessing
     with torch.no_grad():

@@ -91,8 +91,8 @@ def test_artifact_datasets_are_named_by_content_and_made_once(source: str, tmp_p
 
 
 def test_noisy_masks_are_close_to_but_not_the_ground_truth(source: str, tmp_path: Path) -> None:
-    folder = make_noisy_masks(source, tmp_path / "masks")
-    assert make_noisy_masks(source, folder) == folder
+    folder = make_noisy_masks(source, tmp_path / "masks", QUIET)
+    assert make_noisy_masks(source, folder, QUIET) == folder
     frame = load_table(source).frame
     scores = []
     for noisy, true in zip(find_masks_in(folder, frame["image_id"]), frame["mask_path"], strict=True):
@@ -106,7 +106,7 @@ def test_noisy_masks_are_close_to_but_not_the_ground_truth(source: str, tmp_path
 
 def test_dataset_without_masks_has_no_mask_folder(tmp_path: Path, source_without_masks: str) -> None:
     with pytest.raises(DataError, match=r"no image of .* has a lesion mask"):
-        make_noisy_masks(source_without_masks, tmp_path / "masks")
+        make_noisy_masks(source_without_masks, tmp_path / "masks", QUIET)
     assert not (tmp_path / "masks").exists()
 
 

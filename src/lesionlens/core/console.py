@@ -3,8 +3,8 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -20,6 +20,8 @@ from rich.progress import (
 from rich.text import Text
 
 from lesionlens.core.encoding import printable
+
+_T = TypeVar("_T")
 
 LINE_INTERVAL = 55.0  # seconds between two lines about progress where there is no terminal
 
@@ -137,6 +139,15 @@ def activity(console: Console, description: str) -> Iterator[None]:
     with _make_progress(console, [TimeElapsedColumn()]) as progress:
         progress.add_task(description, total=None)
         yield
+
+
+@contextmanager
+def entered(context: AbstractContextManager[_T], console: Console, description: str) -> Iterator[_T]:
+    """Enter a context manager, such as a lock, and show what is being waited for until it is entered."""
+    with ExitStack() as stack:
+        with activity(console, description):
+            value = stack.enter_context(context)
+        yield value
 
 
 def _make_progress(console: Console, columns: Sequence[ProgressColumn]) -> Progress:

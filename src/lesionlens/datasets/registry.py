@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.core.list_arguments import as_name_list
 from lesionlens.core.tabular import read_table
 from lesionlens.datasets.file_checks import check_files, check_within_root
 from lesionlens.datasets.issues import IssueCollector
@@ -47,7 +48,7 @@ DATASETS: Mapping[str, DatasetReader] = {
 
 
 def load_table(
-    spec: str,
+    spec: str | Path,
     *,
     classes: Sequence[str] | None = None,
     verify_images: bool = False,
@@ -76,8 +77,11 @@ def load_table(
     DataError
         The name, the path or the layout is wrong, or the data would invalidate training; all errors are reported
         together.
+    TypeError
+        ``classes`` is one name, not a list.
     """
-    name, root = parse_source(spec)
+    name, root = parse_source(str(spec))
+    classes = None if classes is None else as_name_list(classes, "classes")
     dataset = DATASETS[name]
     is_custom = dataset is custom.CUSTOM_READER
     if classes is not None and not is_custom and labels == "required":

@@ -71,7 +71,14 @@ def evaluate(
     ------
     PredictionsError
         No image has a label, an option is out of its range, or thresholds or a task do not match the classes.
+    TypeError
+        ``predictions`` is not an object of type Predictions, but for example a path.
     """
+    if not isinstance(predictions, Predictions):
+        raise TypeError(
+            f"predictions is an object of type {type(predictions).__name__}. Read a file first: "
+            "evaluate(read_predictions(path)), with read_predictions of lesionlens.evaluation.predictions_io"
+        )
     _check_options(n_resamples, confidence)
     predictions, task_classes, task_caveats = to_binary_task(predictions, task)
     check_decision_rule(decision, predictions)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lesionlens.core.errors import DataError, ImageError, ModelError, unknown_name_message
 from lesionlens.core.figure_style import warn_about_missing_glyphs
-from lesionlens.core.path_list import as_path_list
+from lesionlens.core.list_arguments import as_name_list, as_path_list
 from lesionlens.core.taxonomy import match_class
 from lesionlens.core.types import ProgressCallback
 from lesionlens.explanation.cam import eval_mode
@@ -26,7 +26,7 @@ from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.preprocessing import missing_mask_warning
 from lesionlens.imaging.stitching import resize_boxes, stitch
 from lesionlens.models.base import Classifier
-from lesionlens.models.saved_model import LoadedModel
+from lesionlens.models.saved_model import LoadedModel, load_model
 from lesionlens.models.tta import predict_proba
 
 MAX_OVERLAY_SIZE = 1024  # pixels of the longer side: structures are visible, and files stay small
@@ -54,14 +54,14 @@ class Explanation(NamedTuple):
 
 
 def explain(
-    loaded: LoadedModel,
+    model: LoadedModel | Path | str,
     paths: Iterable[Path | str],
-    out: Path,
+    out: Path | str,
     *,
     methods: Iterable[str] = ("auto",),
     target_class: str | None = None,
-    labels: Mapping[Path, str] | None = None,
-    masks: Mapping[Path, Path] | None = None,
+    labels: Mapping[Path, str] | Mapping[str, str] | None = None,
+    masks: Mapping[Path, Path] | Mapping[str, str] | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> list[Path]:
     """Write the overlays of images: one PNG file per map, and a panel with all of them.
@@ -73,8 +73,8 @@ def explain(
 
     Parameters
     ----------
-    loaded
-        Model with its card.
+    model
+        Loaded model, or the directory of a saved model or of a run.
     paths
         Image files.
     out
@@ -103,34 +103,38 @@ def explain(
     ImageError
         None of the images can be read.
     TypeError
-        ``paths`` is one path or an image, not a list of paths.
+        ``paths`` is one path or an image, not a list of paths, or ``methods`` is one name.
     """
+    loaded = model if isinstance(model, LoadedModel) else load_model(model)
+    methods = as_name_list(methods, "methods")
+    files = [Path(path) for path in as_path_list(paths, "paths")]
+    label_of = {Path(path): label for path, label in (labels or {}).items()}
+    mask_of = {Path(path): Path(mask) for path, mask in (masks or {}).items()}
+    out = Path(out)
+    stems = unique_output_stems(files)
+    _warn_about_overwriting(out, stems)
     written: list[Path] = []
     failures: list[str] = []
     uncropped: list[str] = []
-    files, methods = [Path(path) for path in as_path_list(paths, "paths")], tuple(methods)
-    stems = unique_output_stems(files)
-    _warn_about_overwriting(out, stems)
     for number, (path, stem) in enumerate(zip(files, stems, strict=True)):
         if on_progress is not None:
             on_progress(number, len(files))
         try:
             image = loaded.card.preprocessing.load_image(path)
-            region = loaded.card.preprocessing.lesion_roi(image, (masks or {}).get(path), path=path)
+            region = loaded.card.preprocessing.lesion_roi(image, mask_of.get(path), path=path)
         except DataError as error:
             failures.append(str(error))
             continue
         if region is None and loaded.card.preprocessing.roi_margin is not None:
             uncropped.append(path.name)
         explanation = explain_image(loaded, image, region=region, methods=methods, target_class=target_class)
-        label = (labels or {}).get(path, "")
-        written += _write_explanation(explanation, out, stem, name=path.name, label=label)
+        written += _write_explanation(explanation, out, stem, name=path.name, label=label_of.get(path, ""))
     if on_progress is not None:
         on_progress(len(files), len(files))
     _report_failures(failures, total=len(files))
     if uncropped:
         warnings.warn(missing_mask_warning(uncropped, num_images=len(files)), stacklevel=2)
-    names = [*loaded.card.classes, *(labels or {}).values(), *(path.name for path in files)]
+    names = [*loaded.card.classes, *label_of.values(), *(path.name for path in files)]
     warn_about_missing_glyphs(" ".join(names), "PNG")
     return written
 

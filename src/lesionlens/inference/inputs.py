@@ -11,8 +11,8 @@ from typing import Literal
 import pandas as pd
 
 from lesionlens.core.errors import DataError, ImageError
+from lesionlens.core.list_arguments import as_path_list
 from lesionlens.core.missing import is_missing
-from lesionlens.core.path_list import as_path_list
 from lesionlens.core.tabular import is_readable_back
 from lesionlens.core.task_names import ALL_CLASSES, CLASS_PREFIX
 from lesionlens.core.taxonomy import DIAGNOSES, canonical_or_raw, match_class

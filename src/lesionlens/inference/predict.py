@@ -34,9 +34,9 @@ def predict(
     model_dir: Path | str,
     images: Sequence[str | Path],
     *,
-    out: Path | None = None,
+    out: Path | str | None = None,
     output_format: str = "lesionlens",
-    mask_dir: Path | None = None,
+    mask_dir: Path | str | None = None,
     ids: ImageIds = "name",
     within_root: bool = False,
     device: str = "cpu",
@@ -86,6 +86,7 @@ def predict(
     """
     if output_format not in OUTPUT_WRITERS:
         raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_WRITERS))
+    out, mask_dir = (None if path is None else Path(path) for path in (out, mask_dir))
     loaded = load_model(model_dir, device=device)
     inputs = map_labels_to_model_classes(
         collect_inputs(images, mask_dir=mask_dir, ids=ids, within_root=within_root), loaded.card

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from lesionlens.core.console import activity, progress_bar
+from lesionlens.core.console import activity, entered, progress_bar
 from lesionlens.core.errors import DataError, RunError, unknown_name_message
 from lesionlens.core.fileio import atomic_directory, file_lock
 from lesionlens.core.json_file import read_json, write_json
@@ -155,7 +155,7 @@ def get_synthetic(
     DataError
         As for `generate_in_layout`.
     """
-    with _create_once(folder) as missing:
+    with _create_once(folder, console) as missing:
         if missing:
             with progress_bar(console) as progress:
                 line = progress.add_task(f"generating {layout}", total=num_images)
@@ -198,13 +198,13 @@ def get_artifact_sets(
     """
     roots = {name: folder / _artifact_set_name(spec) for name, spec in artifact_sets.items()}
     for name, root in roots.items():
-        with _create_once(root) as missing:
+        with _create_once(root, console) as missing:
             if missing:
                 _create_artifact_set(artifact_sets[name], source, root, console)
     return {name: f"table:{root.absolute() / 'images.csv'}" for name, root in roots.items()}
 
 
-def make_noisy_masks(source: str, folder: Path) -> Path:
+def make_noisy_masks(source: str, folder: Path, console: Console) -> Path:
     """Write slightly wrong lesion masks, like those of a segmentation model, into ``folder``, unless it exists.
 
     The outline of each mask is moved outward or inward by up to 3 % of the image's shorter side; the shift is sampled
@@ -221,7 +221,7 @@ def make_noisy_masks(source: str, folder: Path) -> Path:
         raise DataError(
             f"no image of {source} has a lesion mask; create masks with: lesionlens segment predict"
         )
-    with _create_once(folder) as missing:
+    with _create_once(folder, console) as missing:
         if missing:
             with atomic_directory(folder) as partial:
                 for image_id, path in zip(masked["image_id"], masked["mask_path"], strict=True):
@@ -231,9 +231,10 @@ def make_noisy_masks(source: str, folder: Path) -> Path:
 
 
 @contextmanager
-def _create_once(root: Path) -> Iterator[bool]:
+def _create_once(root: Path, console: Console) -> Iterator[bool]:
     """Wait until no other process creates ``root``, and yield whether it is still missing."""
-    with file_lock(root.parent / f".{root.name}.lock"):
+    lock = file_lock(root.parent / f".{root.name}.lock")
+    with entered(lock, console, f"waiting until no other process creates {root}"):
         yield not root.exists()
 
 

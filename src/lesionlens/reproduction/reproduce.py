@@ -174,7 +174,7 @@ def _plan_table(
     sets = get_artifact_sets(spec.artifact_sets, source, data_dir / f"{stem}-artifacts", console=console)
     mask_dir = None
     if synthetic and _uses_mask_dir(name, spec):
-        mask_dir = str(make_noisy_masks(source, data_dir / f"{stem}-noisy-masks"))
+        mask_dir = str(make_noisy_masks(source, data_dir / f"{stem}-noisy-masks", console))
     return make_plan(name, spec, source, options, artifact_sets=sets, mask_dir=mask_dir)
 
 

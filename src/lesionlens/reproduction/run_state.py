@@ -4,7 +4,7 @@ import os
 import socket
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,8 +42,9 @@ def acquire_run(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
 
 def lock_owner(out: Path, key: str) -> str:
     """Return machine and process that execute a run; "" if unknown."""
-    owner_path = out / "locks" / f"{key}.txt"
-    return owner_path.read_text(encoding="utf-8").strip() if owner_path.is_file() else ""
+    with suppress(FileNotFoundError):  # the owner deletes it
+        return (out / "locks" / f"{key}.txt").read_text(encoding="utf-8").strip()
+    return ""
 
 
 def read_failure(out: Path, key: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from rich.console import Console
 
-from lesionlens.core.console import print_line
+from lesionlens.core.console import entered, print_line
 from lesionlens.core.errors import RunInterrupted
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.run_state import acquire_run, lock_owner, read_failure, write_failure
@@ -54,8 +54,9 @@ def run_jobs(jobs: Sequence[Job], out: Path, *, console: Console) -> RunSummary:
                 skipped.append(job)
                 print_line(console, f"{job.key} is being run by {_lock_owner_name(out, job)}", style="dim")
     for number, job in enumerate(skipped, 1):
-        print_line(console, f"{job.key}: waiting for {_lock_owner_name(out, job)}", style="dim")
-        with acquire_run(out, job.key, wait=True):
+        waiting = f"{job.key}: waiting for {_lock_owner_name(out, job)}"
+        print_line(console, waiting, style="dim")
+        with entered(acquire_run(out, job.key, wait=True), console, waiting):
             outcomes[job.key] = _run_one(job, out, console, f"{number} of {len(skipped)} skipped at first")
     return RunSummary(
         tuple(key for key, outcome in outcomes.items() if outcome == "done"),

@@ -32,11 +32,11 @@ from lesionlens.training.setup import RunSetup, set_up_run
 
 
 def train(
-    recipe: str | Recipe,
+    recipe: str | Path | Recipe,
     overrides: Sequence[str] = (),
     *,
-    out: Path | None = None,
-    runs_dir: Path = Path("runs"),
+    out: Path | str | None = None,
+    runs_dir: Path | str = "runs",
     console: Console | None = None,
 ) -> Path:
     """Train a model by a recipe, evaluate and explain it, write a report, and return the run directory.
@@ -61,9 +61,12 @@ def train(
     LesionLensError
         The recipe, the data, the model, its weights or the run directory cannot be used; raised before training.
     """
-    name = recipe if isinstance(recipe, str) else "run"
+    out, runs_dir = None if out is None else Path(out), Path(runs_dir)
+    name = "run" if isinstance(recipe, Recipe) else str(recipe)
     name = Path(name).stem if name.endswith((".yaml", ".yml")) else name
-    loaded = with_absolute_paths(load_recipe(recipe, overrides) if isinstance(recipe, str) else recipe)
+    loaded = with_absolute_paths(
+        recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe), overrides)
+    )
     check_run_dir(name, out=out, runs_dir=runs_dir)
     console = console or make_console(stderr=True)
     if len(expand_runs(loaded)) > 1:
@@ -79,7 +82,7 @@ def train(
     return _fit_and_evaluate(components, run_dir, console)
 
 
-def resume(path: Path, *, console: Console | None = None) -> Path:
+def resume(path: Path | str, *, console: Console | None = None) -> Path:
     """Resume an interrupted run, or all unfinished runs of a multi-run directory.
 
     Raises
@@ -87,6 +90,7 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
     RunError
         The directory is not a run, the run is finished, or its dataset has changed.
     """
+    path = Path(path)
     console = console or make_console(stderr=True)
     if MultiRunDir(path).exists():
         return resume_multi_run(path, console=console, run_fns=RunFns(train, resume))

@@ -1,18 +1,18 @@
-"""Check arguments that are lists of paths: one string is a list of letters, and an array is not a file."""
+"""Check arguments that are lists of names or paths: one string is a list of letters, an array is not a file."""
 
 import os
 from collections.abc import Iterable
 
 
-def as_path_list(paths: object, name: str) -> list[str | os.PathLike[str]]:
+def as_path_list(paths: object, argument: str) -> list[str | os.PathLike[str]]:
     """Return paths as a list.
 
     Parameters
     ----------
     paths
         Iterable of paths.
-    name
-        Name of the argument, for the message.
+    argument
+        Its name, for the message.
 
     Raises
     ------
@@ -29,18 +29,38 @@ def as_path_list(paths: object, name: str) -> list[str | os.PathLike[str]]:
     TypeError: images is one path, 'a.jpg'; pass a list: ['a.jpg']
     """
     if isinstance(paths, str | os.PathLike):
-        raise TypeError(f"{name} is one path, {os.fspath(paths)!r}; pass a list: [{os.fspath(paths)!r}]")
+        raise TypeError(f"{argument} is one path, {os.fspath(paths)!r}; pass a list: [{os.fspath(paths)!r}]")
     if (
         isinstance(paths, bytes | dict)
         or not isinstance(paths, Iterable)
         or hasattr(paths, "__array_interface__")
     ):
-        raise TypeError(f"{name} is {_describe(paths)}, not a list of paths. {_ADVICE}")
+        raise TypeError(f"{argument} is {_describe(paths)}, not a list of paths. {_ADVICE}")
     items = list(paths)
     for item in items:
         if not isinstance(item, str | os.PathLike):
-            raise TypeError(f"{name} contains {_describe(item)}, not a path. {_ADVICE}")
+            raise TypeError(f"{argument} contains {_describe(item)}, not a path. {_ADVICE}")
     return items
+
+
+def as_name_list(names: Iterable[str], argument: str) -> tuple[str, ...]:
+    """Return names as a tuple.
+
+    Raises
+    ------
+    TypeError
+        It is a single name.
+
+    Examples
+    --------
+    >>> as_name_list("cam", "methods")
+    Traceback (most recent call last):
+    ...
+    TypeError: methods is one name, 'cam'; pass a list: ['cam']
+    """
+    if isinstance(names, str):
+        raise TypeError(f"{argument} is one name, {names!r}; pass a list: [{names!r}]")
+    return tuple(names)
 
 
 _ADVICE = "Save pixels as image files, and pass a list of their paths, or of folders and tables"
