@@ -1,5 +1,6 @@
 """Fixtures and settings of all tests: compute threads, datasets, and skips with a reason."""
 
+import atexit
 import gc
 import os
 import signal
@@ -56,11 +57,7 @@ def pytest_collection_finish() -> None:
     """Exclude imported objects from garbage collection, which took a twelfth of the suite's time."""
     gc.freeze()
     gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """Include the excluded objects again: some libraries would report them as leaks at exit."""
-    gc.unfreeze()
+    atexit.register(gc.unfreeze)  # some libraries would report the excluded objects as leaks
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

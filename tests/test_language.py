@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from .helpers.language import OPENING, ROOT, findings, prose_of, read_module
 
 SOURCE = sorted((ROOT / "src" / "lesionlens").rglob("*.py"))
@@ -30,20 +28,19 @@ PAGES = [
 ]
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
+def test_prose_uses_the_fields_words() -> None:
+    words = [word for path in (*SOURCE, *SCRIPTS, *CONFIGURATION, *PAGES) for word in findings(path)]
+    assert [f"{word.path}:{word.line}: {word.word!r}: use {word.hint}" for word in words] == []
 
 
-@pytest.mark.parametrize("path", [*SOURCE, *SCRIPTS, *CONFIGURATION, *PAGES], ids=name_of)
-def test_prose_uses_the_fields_words(path: Path) -> None:
-    assert [f"{word.path}:{word.line}: {word.word!r}: use {word.hint}" for word in findings(path)] == []
-
-
-@pytest.mark.parametrize("path", [*SOURCE, *SCRIPTS], ids=name_of)
-def test_docstrings_and_locals_name_things(path: Path) -> None:
-    module = read_module(path)
-    assert [line for line, text in module.docstrings if OPENING.match(text)] == []
-    assert module.roles == []
+def test_docstrings_and_locals_name_things() -> None:
+    modules = {path.relative_to(ROOT).as_posix(): read_module(path) for path in (*SOURCE, *SCRIPTS)}
+    openings = {
+        name: [line for line, text in module.docstrings if OPENING.match(text)]
+        for name, module in modules.items()
+    }
+    assert {name: lines for name, lines in openings.items() if lines} == {}
+    assert {name: module.roles for name, module in modules.items() if module.roles} == {}
 
 
 def test_code_in_a_page_is_not_prose(tmp_path: Path) -> None:
