@@ -66,6 +66,22 @@ def test_killed_run_resumes_or_restarts(planned: list[Job], calls: list[str], tm
     assert load_recipe(str(begun.recipe)) == moved  # resumed with the new data and device
 
 
+def test_resumed_run_keeps_absolute_paths(
+    planned: list[Job], calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resumed run has the recipe of an uninterrupted one, which can be used from any working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    relative = load_recipe("arl/cnn14", ["data=isic2017:data"])
+    begun = planned[0].run_dir(tmp_path)
+    begun.path.mkdir(parents=True)
+    write_recipe(begun, relative)
+    begun.update(status="running")
+    run_jobs([Job(planned[0].key, relative, 0, None)], tmp_path, console=QUIET)
+    assert calls == ["resume arl_cnn14-melanoma-s0"]
+    assert load_recipe(str(begun.recipe)).data.source == f"isic2017:{tmp_path}/data"
+
+
 def test_failure_is_recorded_and_repeated_only_on_request(
     planned: list[Job], calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from lesionlens.core.console import entered, print_line
 from lesionlens.core.errors import RunInterrupted
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.run_state import acquire_run, lock_owner, read_failure, write_failure
+from lesionlens.runs.absolute_paths import with_absolute_paths
 from lesionlens.runs.run_dir import write_recipe
 from lesionlens.training.run import resume, train
 
@@ -97,7 +98,7 @@ def _train_or_resume(job: Job, out: Path, console: Console) -> None:
     """Start a run, or resume one that was started."""
     folder = job.run_dir(out)
     if folder.exists():
-        write_recipe(folder, job.recipe)  # the same run; its data and device may be elsewhere now
+        write_recipe(folder, with_absolute_paths(job.recipe))  # its data and device may be elsewhere now
         resume(folder.path, console=console)
         return
     if folder.path.exists():  # killed before there was anything to resume
