@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from lesionlens.datasets.image_ids import match_image_ids
+from lesionlens.datasets.image_ids import find_same_image, match_image_ids
 
 IDS = ["ISIC_0000001", "b.c", "Ärztin 3", "x/7", "y/7", "z/y/8"]
 
@@ -60,3 +60,21 @@ def test_the_nearest_image_is_preferred() -> None:
     assert match_image_ids(["data/y/a.jpg", "x/a.tif"], ["x/a", "y/a"]) == ["y/a", "x/a"]
     assert match_image_ids(["a.jpg", "a.png"], ["a.jpg", "a.png"]) == ["a.jpg", "a.png"]
     assert match_image_ids(["a.jpg", "x/a"], ["a"]) == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "same"),
+    [
+        (["x", "y", "x.jpg"], ("x", "x.jpg")),
+        (["x.JPG", "x.jpg"], ("x.JPG", "x.jpg")),
+        (["a\\x", "a/x"], ("a\\x", "a/x")),
+        (["a/x.png", "/a/x"], ("a/x.png", "/a/x")),
+        (["x.jpg", "x.png", "y"], None),
+        (["a/x.jpg", "b/x.jpg", "x.jpg"], None),
+        (["X", "x"], None),
+        (["x.1", "x.2"], None),
+        (["x", "x"], None),  # reported by the predictions
+    ],
+)
+def test_names_that_can_only_mean_one_image_are_found(ids: list[str], same: tuple[str, str] | None) -> None:
+    assert find_same_image(ids) == same

@@ -1,5 +1,7 @@
 """Independent scores: written, read, joined from two models, and evaluated one diagnosis at a time."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ from sklearn import metrics as sk
 from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.isic_formats import write_isic2017
-from lesionlens.evaluation.predictions import Predictions, join_predictions, multilabel_predictions
+from lesionlens.evaluation.join import join_predictions
+from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
 from lesionlens.evaluation.registry import MACRO
 
@@ -128,6 +131,21 @@ def test_joined_models_equal_multilabel_predictions(tmp_path: Path) -> None:
     assert (tmp_path / "sent.csv").read_text().startswith("image_id,melanoma,seborrheic_keratosis\n")
 
 
+@pytest.mark.parametrize(
+    "rename", [str, "{}.jpg".format, "data\\x\\{}.PNG".format, str.lower, "/mnt/a b/{}".format]
+)
+def test_joined_images_may_have_names_of_another_form(rename: Callable[[str], str]) -> None:
+    first, second = (one_vs_rest(multilabel(9), name) for name in TWO)
+    order = np.arange(9)[::-1]
+    unknown = replace(first, lesion_id=np.full(9, ""))
+    renamed = replace(second, image_id=np.array([rename(str(name)) for name in second.image_id])).select(
+        order
+    )
+    joined, expected = join_predictions([unknown, renamed]), join_predictions([first, second])
+    for name in ("image_id", "lesion_id", "label", "scores"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(expected, name))
+
+
 def test_invalid_models_to_join_raise() -> None:
     both = multilabel(9)
     mel, sk_ = (one_vs_rest(both, name) for name in TWO)
@@ -144,8 +162,16 @@ def test_invalid_models_to_join_raise() -> None:
     )
     with pytest.raises(PredictionsError, match="have two diagnoses for: ISIC"):
         join_predictions([mel, twice])
-    moved = Predictions(sk_.image_id, sk_.image_id, sk_.label, sk_.scores, sk_.classes)
+    moved = Predictions(sk_.image_id, np.char.add("other ", sk_.image_id), sk_.label, sk_.scores, sk_.classes)
     with pytest.raises(PredictionsError, match="different lesions for: ISIC"):
         join_predictions([mel, moved])
+    doubled = Predictions(
+        [f"{name}.jpg" if index else sk_.image_id[0] for index, name in enumerate(sk_.image_id[[0, *range(9)]])],
+        [""] * 10, [""] * 10, sk_.scores[[0, *range(9)]], sk_.classes,
+    )  # fmt: skip
+    with pytest.raises(
+        PredictionsError, match=f"two rows of predictions to join are of the image {mel.image_id[0]};"
+    ):
+        join_predictions([mel, doubled])
     blank = Predictions(sk_.image_id, sk_.lesion_id, np.full(9, ""), sk_.scores, sk_.classes)
     assert set(join_predictions([mel, blank]).label.tolist()) == {""}

@@ -189,3 +189,12 @@ def test_any_name_is_read_back(name: str, tmp_path: Path) -> None:
     after = read_predictions(tmp_path / "p.csv")
     assert after.image_id.tolist() == [name, "x"]
     assert after.lesion_id.tolist() == [name, "L"]
+
+
+def test_one_image_under_two_names_is_an_error(tmp_path: Path) -> None:
+    for name, images in (("one", ["x.jpg", "x", "y"]), ("part-1", ["x.jpg", "z"]), ("part-2", ["y", "x"])):
+        rows = [f"{image},{'ab'[index % 2]},0.5,0.5" for index, image in enumerate(images)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["image_id,label,p_a,p_b", *rows, ""]))
+    for names in (["one"], ["part-1", "part-2"]):
+        with pytest.raises(PredictionsError, match=r"csv: x\.jpg and x mean the same image; keep one row"):
+            read_predictions(*(tmp_path / f"{name}.csv" for name in names))

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations
 
 from lesionlens.imaging.formats import other_format_of_name, strip_image_suffix
 
@@ -25,6 +26,30 @@ def match_image_ids(names: Sequence[str], image_ids: Iterable[str]) -> list[str]
         name if name in known else next((image for lookup in lookups if (image := lookup(name))), "")
         for name in names
     ]
+
+
+def find_same_image(ids: Sequence[str]) -> tuple[str, str] | None:
+    r"""Return the first two different IDs that can only mean one image, None if there are none.
+
+    They have the same path with another separator, or only one has the extension of an image. ``x.jpg`` and ``x.png``
+    are two images, and so are equal file names in two directories.
+
+    Examples
+    --------
+    >>> find_same_image(["a/x", "x.jpg", "a\\x.jpg"]), find_same_image(["x.jpg", "x.png", "a/x.jpg"])
+    (('a/x', 'a\\x.jpg'), None)
+    """
+    by_path: dict[str, list[str]] = {}
+    for image_id in ids:
+        by_path.setdefault(_normalize(image_id), []).append(image_id)
+    pairs = (pair for names in by_path.values() for pair in combinations(dict.fromkeys(names), 2))
+    return next((pair for pair in pairs if "" in (suffixes := _suffixes(pair)) or len(suffixes) == 1), None)
+
+
+def _suffixes(names: Iterable[str]) -> set[str]:
+    """Return the extensions of images, in lower case, and "" for a name without one."""
+    paths = [unicodedata.normalize("NFC", name).replace("\\", "/").strip("/") for name in names]
+    return {path.removeprefix(_normalize(path)).lower() for path in paths}
 
 
 def _lookups(ids: Sequence[str], normalize: Callable[[str], str]) -> Iterator[Callable[[str], str]]:

@@ -83,6 +83,11 @@ class Predictions:
         own = np.char.add(self.image_id, OWN_GROUP_SUFFIX)
         return np.asarray((self.lesion_id == self.image_id) | (self.lesion_id == own))
 
+    @property
+    def known_lesion_id(self) -> StrArray:
+        """Lesion of each image, (n,); "" if it is not known."""
+        return np.where(self.has_unknown_lesion, "", self.lesion_id)
+
     def with_scores(self, scores: FloatArray) -> "Predictions":
         """Return the same images with other valid scores of the same shape, without repeating the other checks."""
         result = copy(self)
@@ -257,79 +262,3 @@ def other_class_score(scores: FloatArray) -> FloatArray:
     The other class then has the largest score exactly if no score reaches 0.5, the decision rule of ISIC 2017.
     """
     return np.asarray(1 - scores.max(axis=1))
-
-
-def join_predictions(binary_predictions: Sequence[Predictions]) -> Predictions:
-    """Join the predictions of one-vs-rest models for the same images, one model per diagnosis.
-
-    Parameters
-    ----------
-    binary_predictions
-        Predictions of two classes each, one of them named other (or rest).
-
-    Returns
-    -------
-    Predictions
-        Predictions with several independent scores and the other class "other". An image has a label if all models
-        have one for it.
-
-    Raises
-    ------
-    PredictionsError
-        Predictions are not one-vs-rest, two are of the same diagnosis, the images differ, or an image has two
-        diagnoses.
-    """
-    diagnoses = [_positive_class(model) for model in binary_predictions]
-    if len(set(diagnoses)) < len(diagnoses):
-        raise PredictionsError(
-            f"only models of different diagnoses can be joined; these are of {', '.join(diagnoses)}"
-        )
-    first = binary_predictions[0]
-    aligned = [first, *(_align(model, first) for model in binary_predictions[1:])]
-    scores = [
-        model.scores[:, model.classes.index(name)] for model, name in zip(aligned, diagnoses, strict=True)
-    ]
-    return multilabel_predictions(
-        first.image_id, first.lesion_id, _join_labels(aligned, diagnoses), np.column_stack(scores), diagnoses
-    )
-
-
-def _positive_class(predictions: Predictions) -> str:
-    diagnoses = [name for name in predictions.classes if name not in OTHER_CLASS_NAMES]
-    if len(predictions.classes) != 2 or len(diagnoses) != 1:
-        raise PredictionsError(
-            "only predictions of one diagnosis against the rest, with the classes other and the diagnosis, can be "
-            f"joined; these have {', '.join(predictions.classes)}"
-        )
-    return diagnoses[0]
-
-
-def _align(predictions: Predictions, reference: Predictions) -> Predictions:
-    """Reorder the images as in the reference."""
-    unmatched = np.setxor1d(predictions.image_id, reference.image_id)
-    if len(unmatched):
-        raise PredictionsError(
-            f"predictions to join must be of the same images; only one file has: {format_examples(unmatched)}"
-        )
-    row = {str(name): index for index, name in enumerate(predictions.image_id)}
-    ordered = predictions.select(np.array([row[str(name)] for name in reference.image_id]))
-    differ = ordered.lesion_id != reference.lesion_id
-    if differ.any():
-        examples = format_examples(reference.image_id[differ])
-        raise PredictionsError(f"predictions to join have different lesions for: {examples}")
-    return ordered
-
-
-def _join_labels(binary_predictions: Sequence[Predictions], positive_classes: Sequence[str]) -> StrArray:
-    positive = np.column_stack(
-        [model.label == name for model, name in zip(binary_predictions, positive_classes, strict=True)]
-    )
-    ambiguous = positive.sum(axis=1) > 1
-    if ambiguous.any():
-        raise PredictionsError(
-            "predictions to join have two diagnoses for: "
-            f"{format_examples(binary_predictions[0].image_id[ambiguous])}"
-        )
-    labeled = np.column_stack([model.label != "" for model in binary_predictions]).all(axis=1)
-    names = np.where(positive.any(axis=1), np.array(positive_classes)[positive.argmax(axis=1)], "other")
-    return np.where(labeled, names, "")

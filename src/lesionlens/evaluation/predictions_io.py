@@ -8,6 +8,7 @@ import numpy as np
 from lesionlens.core.errors import PredictionsError
 from lesionlens.core.tabular import CSVColumns, format_floats, to_floats, write_csv_columns
 from lesionlens.core.taxonomy import canonical_or_raw
+from lesionlens.datasets.image_ids import find_same_image
 from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS
 from lesionlens.evaluation.ground_truth import attach_ground_truth, read_ground_truth
 from lesionlens.evaluation.isic_formats import (
@@ -16,6 +17,7 @@ from lesionlens.evaluation.isic_formats import (
     parse_isic_predictions,
     read_columns,
 )
+from lesionlens.evaluation.join import join_predictions
 from lesionlens.evaluation.metadata_columns import (
     LESION_COLUMNS,
     has_column,
@@ -23,7 +25,7 @@ from lesionlens.evaluation.metadata_columns import (
     metadata_cells,
     split_cells,
 )
-from lesionlens.evaluation.predictions import Predictions, join_predictions
+from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.score_table import (
     SCORE_PREFIX,
     ScoreTable,
@@ -89,7 +91,9 @@ def _merge(tables: Sequence[ScoreTable], paths: Sequence[Path], other_class: str
     """Return one table of parts with the same classes, or of one-vs-rest models of the same images."""
     tables = [table.with_classes_like(tables[0].classes) for table in tables]
     if len({frozenset(table.classes) for table in tables}) == 1:
-        return tables[0] if len(tables) == 1 else concatenate(tables, list(map(str, paths)))
+        merged = tables[0] if len(tables) == 1 else concatenate(tables, list(map(str, paths)))
+        _check_one_row_per_image(merged, paths)
+        return merged
     joined = join_predictions([table.to_predictions() for table in tables])
     if other_class not in (None, joined.other_class):
         raise PredictionsError(
@@ -97,6 +101,13 @@ def _merge(tables: Sequence[ScoreTable], paths: Sequence[Path], other_class: str
             f"{joined.other_class}. Remove it"
         )
     return table_of(joined)
+
+
+def _check_one_row_per_image(table: ScoreTable, paths: Sequence[Path]) -> None:
+    if same := find_same_image(table.image_id.tolist()):
+        raise PredictionsError(
+            f"{' and '.join(map(str, paths))}: {same[0]} and {same[1]} mean the same image; keep one row per image"
+        )
 
 
 def write_predictions(path: Path | str, predictions: Predictions) -> None:

@@ -11,6 +11,7 @@ from lesionlens.core.types import StrArray
 from lesionlens.datasets.image_ids import match_image_ids
 from lesionlens.evaluation.caveats import unlabeled_caveat
 from lesionlens.evaluation.ground_truth import GroundTruth
+from lesionlens.evaluation.join import merge_known
 from lesionlens.evaluation.predictions import Predictions, format_examples
 
 
@@ -56,7 +57,7 @@ def align(
     image_id = np.array([str(name) for name in ids[0] if str(name) in common])
     ordered = [_reorder(model, model_ids, image_id) for model, model_ids in zip(models, ids, strict=True)]
     label = _merge_metadata("labels", [model.label for model in ordered], names, image_id)
-    lesion_id = _merge_metadata("lesions", [_known_lesions(model) for model in ordered], names, image_id)
+    lesion_id = _merge_metadata("lesions", [model.known_lesion_id for model in ordered], names, image_id)
     metadata = GroundTruth(image_id, label, lesion_id)
     completed = [
         _with_metadata(model, metadata, ordered[0], name) for model, name in zip(ordered, names, strict=True)
@@ -125,24 +126,19 @@ def _reorder(model: Predictions, ids: StrArray, target_ids: StrArray) -> Predict
     return model.select(np.array([row[str(name)] for name in target_ids]))
 
 
-def _known_lesions(model: Predictions) -> StrArray:
-    """Return the lesion of each image, "" if it is unknown."""
-    return np.where(model.has_unknown_lesion, "", model.lesion_id)
-
-
 def _merge_metadata(
     description: str, columns: Sequence[StrArray], names: Sequence[str], ids: StrArray
 ) -> StrArray:
     """Return for each image the value that is known in any file; raise an error if two files contradict each other."""
     merged = columns[0]
     for column, name in zip(columns[1:], names[1:], strict=True):
-        differ = (merged != column) & (merged != "") & (column != "")
+        merged, differ = merge_known(merged, column)
         if differ.any():
             raise ComparisonError(
                 f"{name} has other {description} than the files before it for {differ.sum()} images "
-                f"({format_examples(ids[differ])}); pass one ground truth for all: --labels FILE"
+                f"({format_examples(ids[differ])}); pass one ground truth for all files: --labels FILE. Directories of "
+                "several runs are read with the labels of their datasets: correct those"
             )
-        merged = np.where(merged == "", column, merged)
     return merged
 
 
