@@ -87,7 +87,7 @@ def write_run_group(
         Options of `write_tested_run`.
     """
 
-    def start(recipe: Recipe, *, out: Path, console: Console) -> Path:
+    def start(recipe: Recipe, *, out: Path, console: Console, command: str | None) -> Path:
         if out.name in failing:
             raise RunError("the GPU caught fire")
         predictions = predict(recipe)

@@ -65,12 +65,12 @@ class FakeTraining:
         self.calls: list[str] = []
         self.run_fns = RunFns(self.start, self.resume)
 
-    def start(self, recipe: Recipe, *, out: Path, console: Console) -> Path:
+    def start(self, recipe: Recipe, *, out: Path, console: Console, command: str | None) -> Path:
         self.calls.append(f"start {out.name}")
         out.mkdir()
         run_dir = RunDir(out)
         write_recipe(run_dir, recipe)
-        run_dir.update(status="running")
+        run_dir.start(command=command, status="running")
         return self._finish(run_dir)
 
     def resume(self, path: Path, *, console: Console) -> Path:
@@ -166,7 +166,8 @@ def test_failed_run_does_not_stop_the_others(tmp_path: Path) -> None:
         resume_multi_run(multi_run_dir.path, console=QUIET, run_fns=again.run_fns)
 
 
-def test_interrupted_runs_resume(tmp_path: Path) -> None:
+def test_interrupted_runs_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["lesionlens", "train", "x", "num_repeats=3"])
     with pytest.raises(RunInterrupted, match=r"interrupted in run-02.*--resume"):
         start(tmp_path / "g", FakeTraining({"run-02": RunInterrupted("Ctrl-C")}), num_repeats=3)
     multi_run_dir = MultiRunDir(tmp_path / "g")
@@ -179,8 +180,11 @@ def test_interrupted_runs_resume(tmp_path: Path) -> None:
     (multi_run_dir.path / "run-03").mkdir()  # killed at its start
     (multi_run_dir.path / "run-03" / "recipe.yaml").write_text("half")
     again = FakeTraining()
+    monkeypatch.setattr("sys.argv", ["lesionlens", "train", "--resume", "g"])
     resume_multi_run(multi_run_dir.path, console=QUIET, run_fns=again.run_fns)
     assert again.calls == ["resume run-02", "start run-03"]
+    commands = {multi_run_dir.run_dir(f"run-0{number}").metadata()["command"] for number in (1, 2, 3)}
+    assert commands == {"lesionlens train x num_repeats=3"}
 
 
 def test_interrupted_evaluation_of_all_runs_is_repeated(

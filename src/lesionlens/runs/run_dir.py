@@ -74,10 +74,13 @@ class RunMetadata:
             self._metadata_path, reason, "restore it from a backup, or start a new run with another --out"
         )
 
-    def start(self, *, packages: Sequence[str] = (), **values: Any) -> None:
-        """Write the metadata of a new run: command, start, versions (also of more ``packages``), and other values."""
+    def start(self, *, command: str | None = None, packages: Sequence[str] = (), **values: Any) -> None:
+        """Write the metadata of a new run: command, start, versions (also of more ``packages``), and other values.
+
+        The command is that of this process, unless another is named.
+        """
         self.update(
-            command=" ".join(sys.argv),
+            command=command or " ".join(sys.argv),
             recipe_checksum=self.recipe_checksum(),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=_package_versions(packages),

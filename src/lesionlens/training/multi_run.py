@@ -41,8 +41,8 @@ from lesionlens.training.setup import set_up_run
 class StartFn(Protocol):
     """Function that trains one run in a new directory."""
 
-    def __call__(self, recipe: Recipe, *, out: Path, console: Console) -> Path:
-        """Train a run."""
+    def __call__(self, recipe: Recipe, *, out: Path, console: Console, command: str | None) -> Path:
+        """Train a run; the command is recorded in its metadata."""
 
 
 class ResumeFn(Protocol):
@@ -159,14 +159,15 @@ def _run_pending(multi_run_dir: MultiRunDir, recipe: Recipe, console: Console, r
 def _start_or_resume(
     multi_run_dir: MultiRunDir, run_spec: RunSpec, console: Console, run_fns: RunFns
 ) -> None:
-    """Train or resume one run."""
+    """Train or resume one run; a new one has the command of all runs, not the one that resumes them."""
     path = multi_run_dir.run_dir(run_spec.name).path
     if multi_run_dir.status(run_spec.name) != STATUS_MISSING:
         run_fns.resume(path, console=console)
         return
     if path.exists():  # killed before there was anything to resume
         shutil.rmtree(path)
-    run_fns.start(run_spec.recipe, out=path, console=console)
+    command = multi_run_dir.metadata().get("command")
+    run_fns.start(run_spec.recipe, out=path, console=console, command=command)
 
 
 def _evaluate_finished_runs(multi_run_dir: MultiRunDir, console: Console) -> None:

@@ -71,14 +71,28 @@ def train(
     console = console or make_console(stderr=True)
     if len(expand_runs(loaded)) > 1:
         return run_all(
-            loaded, name, out=out, runs_dir=runs_dir, console=console, run_fns=RunFns(train, resume)
+            loaded, name, out=out, runs_dir=runs_dir, console=console, run_fns=RunFns(_train_one, resume)
         )
+    return _train_one(loaded, name, out=out, runs_dir=runs_dir, console=console)
+
+
+def _train_one(
+    recipe: Recipe,
+    name: str = "run",
+    *,
+    out: Path | None,
+    runs_dir: Path = Path("runs"),
+    console: Console,
+    command: str | None = None,
+) -> Path:
+    """Train a single run; the command is recorded in its metadata."""
     with activity(console, "reading the dataset"):
-        setup = set_up_run(resolve(loaded))
+        setup = set_up_run(resolve(recipe))
     _print_warnings(setup, console)
     components = _build(setup, console)
     print_line(console, components.initialization_message(), style="dim")
-    run_dir = create_run_dir(name, out=out, runs_dir=runs_dir, write=partial(_write_metadata, components))
+    write = partial(_write_metadata, components, command=command)
+    run_dir = create_run_dir(name, out=out, runs_dir=runs_dir, write=write)
     return _fit_and_evaluate(components, run_dir, console)
 
 
@@ -93,7 +107,7 @@ def resume(path: Path | str, *, console: Console | None = None) -> Path:
     path = Path(path)
     console = console or make_console(stderr=True)
     if MultiRunDir(path).exists():
-        return resume_multi_run(path, console=console, run_fns=RunFns(train, resume))
+        return resume_multi_run(path, console=console, run_fns=RunFns(_train_one, resume))
     run_dir = open_run_dir(path)
     run_dir.check_resumable()
     metadata = run_dir.metadata()
@@ -122,13 +136,14 @@ def _build(setup: RunSetup, console: Console) -> RunComponents:
         )
 
 
-def _write_metadata(components: RunComponents, run_dir: RunDir) -> None:
+def _write_metadata(components: RunComponents, run_dir: RunDir, *, command: str | None) -> None:
     """Write the recipe, the splits, the excluded images and the metadata of a new run."""
     setup = components.setup
     write_recipe(run_dir, setup.recipe)
     setup.splits.save(run_dir.splits_csv)
     write_excluded(run_dir.excluded, components.excluded)
     run_dir.start(
+        command=command,
         status="running",
         seconds=0.0,
         seed=setup.recipe.train.seed,
