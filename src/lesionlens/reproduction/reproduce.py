@@ -129,7 +129,7 @@ def plan_reproduction(
     rows = list(dict.fromkeys(row.name for plan in plans for row in plan.spec.rows if row.recipe))
     for pattern in options.rows:
         if not fnmatch.filter(rows, pattern):
-            raise RecipeError(f"--rows {pattern} matches none of the rows: {', '.join(rows)}")
+            raise RecipeError("\n  ".join([f"--rows {pattern} matches none of the rows:", *rows]))
     return Reproduction(options, tuple(plans), skipped, data)
 
 
