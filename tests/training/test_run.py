@@ -13,8 +13,13 @@ from lesionlens.core.runtime import default_num_threads
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.models.saved_model import load_model
+from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir, check_run_dir, create_run_dir
+from lesionlens.training.resolve import resolve
 from lesionlens.training.run import resume, train
+from lesionlens.training.setup import set_up_run
+
+from ..helpers.images import write_mask
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +197,27 @@ def test_errors_precede_the_run_directory(
     with pytest.raises(error, match=message):
         train(recipe, [*base_overrides, *override.split()], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_mask_directory_is_checked_before_training(
+    recipe: str, base_overrides: list[str], tmp_path: Path
+) -> None:
+    """A recipe without crops or prior uses the masks only in the report, after the last epoch."""
+    for mask_dir, message in ((tmp_path / "none", "no folder of masks"), (tmp_path, "no mask in .* belongs")):
+        (tmp_path / "other.png").touch()
+        with pytest.raises(DataError, match=message):
+            train(recipe, [*base_overrides, f"data.mask_dir={mask_dir}"], out=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+def test_mask_directory_may_have_masks_of_one_split(
+    recipe: str, base_overrides: list[str], tmp_path: Path
+) -> None:
+    overrides = [*base_overrides, "train.epochs=1"]
+    setup = set_up_run(resolve(load_recipe(recipe, overrides)))
+    write_mask(tmp_path / "masks" / f"{setup.splits.splits['train'][0]}.png")
+    run = RunDir(train(recipe, [*overrides, f"data.mask_dir={tmp_path / 'masks'}"], out=tmp_path / "run"))
+    assert run.metadata()["status"] == "finished"
 
 
 @pytest.mark.usefixtures("without_evaluation")

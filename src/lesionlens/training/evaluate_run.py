@@ -1,6 +1,6 @@
 """Evaluate the saved model of a run: predictions, metrics, attention maps of example cases, and the report."""
 
-from pathlib import Path
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -39,12 +39,13 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
             "split contains at least two classes, and lower train.lr"
         )
     loaded = load_model(run_dir.best_model)
-    mask_dir = Path(setup.recipe.data.mask_dir) if setup.recipe.data.mask_dir else None
+    masks = setup.lesion_masks()
     excluded = list(components.excluded)
     for name in ("validation", "test"):
         if name not in setup.splits.splits:
             continue
-        inputs = inputs_from_table(setup.split_table(name), setup.task.name, mask_dir=mask_dir)
+        inputs = inputs_from_table(setup.split_table(name), setup.task.name)
+        inputs = replace(inputs, mask=tuple(masks[image_id] for image_id in inputs.image_id))
         results = _run_inference(loaded, inputs, name, console)
         with activity(console, f"evaluating {name}"):
             write_predictions(run_dir.predictions(name), results.predictions)
@@ -54,10 +55,10 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
     run_dir.update(data={**run_dir.metadata()["data"], "excluded": len(set(excluded))})
     # example cases come from the last split: test, if there is one
     paths = dict(zip(inputs.image_id, inputs.path, strict=True))
-    masks = {image_id: mask for image_id, mask in zip(inputs.image_id, inputs.mask, strict=True) if mask}
+    known_masks = {image_id: mask for image_id, mask in masks.items() if mask}
     cases = select_cases(results.predictions)
     with activity(console, "rendering attention maps and the report"):
-        write_gallery(loaded, paths, cases, run_dir.path / "attention_maps", masks=masks)
+        write_gallery(loaded, paths, cases, run_dir.path / "attention_maps", masks=known_masks)
         build_report(run_dir.path)
 
 

@@ -14,6 +14,7 @@ from lesionlens.data.sampler import EpochSampler
 from lesionlens.datasets.audit.leakage import find_leakage
 from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.extra_sources import add_extra_training_images
+from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.image_sample import sample_images
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.split_names import SplitNames
@@ -74,6 +75,18 @@ class RunSetup:
     def targets(self, name: str) -> NDArray[np.int64]:
         """Return the class index of each image of a split, (n,)."""
         return self.task.encode_labels(self.split_table(name).frame["diagnosis"])
+
+    def lesion_masks(self) -> dict[str, Path | None]:
+        """Return the lesion mask file of each image of all splits, by ID; a split may have none in ``data.mask_dir``.
+
+        Raises
+        ------
+        DataError
+            The directory ``data.mask_dir`` does not exist, or has no mask of any of the images.
+        """
+        mask_dir = self.recipe.data.mask_dir
+        masks = lesion_mask_paths(self.table, Path(mask_dir) if mask_dir else None)
+        return dict(zip(self.table.frame["image_id"], masks, strict=True))
 
     def make_sampler(self) -> EpochSampler:
         """Return the sampler of the training split."""
@@ -236,7 +249,8 @@ def _check_class_weights(setup: RunSetup) -> None:
 
 
 def _check_mask_dirs(setup: RunSetup) -> None:
-    """Raise an error if a mask directory does not exist."""
+    """Raise an error if a mask directory does not exist or has no mask of the images."""
+    setup.lesion_masks()
     recipe, table = setup.recipe, setup.split_table("train")
     mask_dir = Path(recipe.data.mask_dir) if recipe.data.mask_dir else None
     if recipe.attention_prior.is_enabled:
