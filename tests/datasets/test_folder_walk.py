@@ -37,6 +37,13 @@ def test_walk_ends_cycles_of_links(tmp_path: Path) -> None:
     assert images(walk) == ["a.jpg", "sub/c.jpg", "other/b.jpg"]  # every iteration starts again
 
 
+def test_links_that_lead_to_themselves_are_not_folders(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg")
+    for name, target in (("loop", "loop"), ("one", "two"), ("two", "one"), ("b.jpg", "b.jpg")):
+        (tmp_path / name).symlink_to(target)
+    assert images(FolderWalk(tmp_path)) == ["a.jpg", "b.jpg"]
+
+
 def test_walk_stops_at_depth_also_through_links(tmp_path: Path) -> None:
     touch(
         tmp_path / "root" / "1" / "2" / "a.jpg", tmp_path / "far" / "3" / "b.jpg", tmp_path / "far" / "c.jpg"

@@ -71,7 +71,7 @@ class FolderWalk:
         yield Path(folder), tuple(self._select_images(entries))
         remaining = None if depth is None else depth - 1
         for entry in entries if depth != 0 else ():
-            if entry.name.startswith(".") or not entry.is_dir():
+            if entry.name.startswith(".") or not _is_folder(entry):
                 continue
             if _MASK_FOLDER.search(entry.name):
                 self.skipped[MASK_FOLDERS] += 1
@@ -82,7 +82,7 @@ class FolderWalk:
 
     def _select_images(self, entries: Sequence["os.DirEntry[str]"]) -> Iterator[str]:
         for entry in entries:
-            if entry.name.startswith(".") or entry.is_dir():
+            if entry.name.startswith(".") or _is_folder(entry):
                 continue
             suffix = os.path.splitext(entry.name)[1].lower()
             if suffix in IMAGE_SUFFIXES:
@@ -98,6 +98,14 @@ class FolderWalk:
             return False
         self._visited.add(key)
         return True
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry is a folder or a link to one; a link that leads to itself is not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _status(folder: str | Path) -> os.stat_result:
