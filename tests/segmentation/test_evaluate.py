@@ -111,6 +111,17 @@ def test_interval_equals_that_of_a_numpy_bootstrap() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["test", "Testing", "hold-out", "TEST_SET"])
+def test_split_is_named_in_any_usual_spelling(tmp_path: Path, name: str) -> None:
+    for n in range(2):
+        write_image(tmp_path / f"{n}.png", seed=n)
+        write_mask(tmp_path / f"m{n}.png")
+    write_mask(tmp_path / "predicted" / "1_segmentation.png")
+    (tmp_path / "t.csv").write_text("image,mask_path,split\n0.png,m0.png,train\n1.png,m1.png,testing\n")
+    scores = evaluate_folder(tmp_path / "predicted", f"table:{tmp_path / 't.csv'}", split=name, n_resamples=2)
+    assert [sample.image_id for sample in scores.samples] == ["1"]
+
+
 LABELS = {
     "custom": ["wart", "cyst", "mole"],
     "missing": ["", "NA", "?"],

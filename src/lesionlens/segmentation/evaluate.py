@@ -14,6 +14,7 @@ from lesionlens.core.fileio import atomic_write, write_text
 from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.file_layout import find_masks_in
 from lesionlens.datasets.issues import IssueCollector, pluralize
+from lesionlens.datasets.split_names import canonical_split_name
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.imaging.masks import BinaryMask, iou, read_mask
 from lesionlens.segmentation.models import LoadedSegmentationModel
@@ -190,7 +191,7 @@ def evaluate_folder(
     Parameters
     ----------
     split
-        Official split to evaluate; None: all images.
+        Official split to evaluate, in any usual spelling; None: all images.
     within_root
         As for ``load_table``.
 
@@ -200,9 +201,10 @@ def evaluate_folder(
         The table or the folder cannot be used, or a mask is missing, damaged or has another size than the ground truth.
     """
     sources = load_source_tables([source], within_root=within_root)
+    name = canonical_split_name(split or "") or split
     split_of = sources.tables[0].frame.set_index("image_id")["split"]
     samples = tuple(
-        sample for sample in sources.samples if split is None or split_of[sample.image_id] == split
+        sample for sample in sources.samples if split is None or split_of[sample.image_id] == name
     )
     if not samples:
         raise DataError(f"{source} has no image with a mask in the split {split!r}")
