@@ -106,6 +106,7 @@ def test_two_models_are_joined_and_written_as_isic_submission(
         ("test.csv --threshold 1_0", "'1_0' is neither a score"),
         ("test.csv --threshold -0.1", "'-0.1' is neither a score"),
         ("test.csv --threshold youdn", "Did you mean youden"),
+        ("test.csv --threshold YOUDEN", "Did you mean youden"),
         ("test.csv --threshold youden:0.5", "Did you mean youden.$"),
         (
             "test.csv --threshold sensitivity:89% --tune-threshold-on validation.csv",

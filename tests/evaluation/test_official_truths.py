@@ -202,6 +202,23 @@ def test_an_unscored_row_needs_no_class(tmp_path: Path) -> None:
     assert predictions.label.tolist() == ["melanoma"]
 
 
+@pytest.mark.parametrize("column", ["label", "dx", "Diagnosis"])
+def test_label_that_contradicts_the_official_columns_raises(tmp_path: Path, column: str) -> None:
+    codes = (*CODES_2019[:3], "AKIEC", *CODES_2019[4:7])
+    truth = one_hot(codes, [0, 1, 2], IDS[:3])
+    for labels, is_error in ((["MEL", "", "bcc"], False), (["MEL", "BCC", "BCC"], True)):
+        truth.assign(**{column: labels}).to_csv(tmp_path / "truth.csv", index=False)
+        predictions = own_predictions(tmp_path, ISIC2018_CLASSES, IDS[:3])
+        if is_error:
+            with pytest.raises(
+                PredictionsError, match=r"MEL,NV,.* and label have different cells.* 'nevus' and 'BCC'"
+            ):
+                read_predictions(predictions, ground_truth=tmp_path / "truth.csv")
+        else:
+            labeled = read_predictions(predictions, ground_truth=tmp_path / "truth.csv")
+            assert labeled.label.tolist() == list(ISIC2018_CLASSES[:3])
+
+
 def test_contradicting_columns_of_labels_raise(tmp_path: Path) -> None:
     own = own_predictions(tmp_path, ("melanoma", "nevus"), ["a", "b"])
     (tmp_path / "t.csv").write_text("image,diagnosis,label\na,MEL,melanoma\nb,nevus,\n")

@@ -27,6 +27,7 @@ from lesionlens.evaluation.isic_formats import (
 from lesionlens.evaluation.metadata_columns import (
     LABEL_COLUMNS,
     LESION_COLUMNS,
+    check_same_cells,
     has_column,
     image_cells,
     metadata_cells,
@@ -237,6 +238,8 @@ def _parse_isic_ground_truth(columns: CSVColumns, isic_format: ISICFormat, path:
             "A ground truth has 1.0 for the true class and 0.0 for the others"
         )
     label = np.array(classes)[scores.argmax(axis=1)]
+    names = (",".join(isic_format.columns), "label")
+    check_same_cells(label.tolist(), metadata_cells(columns, LABEL_COLUMNS, path), names, path)
     return _with_metadata(ids, label, columns, path)
 
 

@@ -33,7 +33,7 @@ def metadata_cells(columns: CSVColumns, names: Sequence[str], path: Path) -> lis
     if not present:
         return [""] * len(next(iter(columns.values())))
     for other in present[1:]:
-        _check_same_cells(columns, present[0], other, path)
+        check_same_cells(columns[present[0]], columns[other], (present[0], other), path)
     return columns[present[0]]
 
 
@@ -59,11 +59,14 @@ def _present(columns: CSVColumns, names: Sequence[str]) -> list[str]:
     return [column for name in names for column in by_name.get(name, ())]
 
 
-def _check_same_cells(columns: CSVColumns, column: str, other: str, path: Path) -> None:
-    for row, (first, second) in enumerate(zip(columns[column], columns[other], strict=True), start=1):
+def check_same_cells(
+    cells: Sequence[str], other_cells: Sequence[str], names: tuple[str, str], path: Path
+) -> None:
+    """Raise an error if two columns of these names contradict each other in a row in which both are known."""
+    for row, (first, second) in enumerate(zip(cells, other_cells, strict=True), start=1):
         known = not is_missing(first) and not is_missing(second)
         if known and canonical_or_raw(first).casefold() != canonical_or_raw(second).casefold():
             raise PredictionsError(
-                f"{path}: the columns {column} and {other} have different cells, for example {first!r} and {second!r} "
-                f"in row {row}; remove one of the columns"
+                f"{path}: the columns {names[0]} and {names[1]} have different cells, for example {first!r} and "
+                f"{second!r} in row {row}; remove one of the columns"
             )

@@ -264,7 +264,7 @@ def _suggest(text: str) -> str:
         suggested = f"{name}{separator}{fraction:g}"
         if not name or _parse_rule(suggested):
             return f". Did you mean {suggested}?"
-    near = get_close_matches(text, ("youden", "sensitivity:0.89"), n=1)
+    near = get_close_matches(text.casefold(), ("youden", "sensitivity:0.89"), n=1)
     return f". Did you mean {near[0]}?" if near else ""
 
 
