@@ -1,5 +1,6 @@
 """Tables of spreadsheets and pandas: columns, indexes, encodings, and files that are not tables."""
 
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -126,6 +127,14 @@ def test_read_table_names_spreadsheets_by_extension(tmp_path: Path, name: str, k
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
         ("a\nå\n".encode("latin-1"), r"iconv -f WINDOWS-1252 -t UTF-8 t\.csv > utf8-t\.csv"),
         ("a\nb\n".encode("utf-16"), r"iconv -f UTF-16 -t UTF-8"),
+        ("a,b\nå,1\n".encode("utf-16-le"), r"iconv -f UTF-16LE -t UTF-8"),
+        ("a,b\nå,1\n".encode("utf-16-be"), r"iconv -f UTF-16BE -t UTF-8"),
+        ("a\nb\n".encode("utf-32"), r"iconv -f UTF-32 -t UTF-8"),
+        (b"ARROW1\x00\x00", "it is a Feather file; save it as CSV"),
+        (b'{"a":{"0":1}}', "it is a JSON file; save it as CSV"),
+        (b'[\n  {"a": 1}]', "it is a JSON file; save it as CSV"),
+        (pickle.dumps([1.5, "a"]), "it is not a text file; save it as CSV"),
+        (b"\x89HDF\r\n\x1a\n\x00", "it is not a text file; save it as CSV"),
     ],
 )
 def test_read_table_names_other_formats(tmp_path: Path, content: bytes, reason: str) -> None:

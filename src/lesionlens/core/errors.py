@@ -71,7 +71,17 @@ def shorten_repr(value: object, limit: int = 200) -> str:
     >>> shorten_repr("set #2"), shorten_repr("9" * 5000, limit=12)
     ("'set #2'", "'99999999999…")
     """
-    text = repr(value)
+    return shorten(repr(value), limit)
+
+
+def shorten(text: str, limit: int = 200) -> str:
+    """Return a text, such as a table cell, shortened to what a message can show.
+
+    Examples
+    --------
+    >>> shorten("a.jpg"), shorten("/9j/4AAQSkZJRgABAQ", limit=4)
+    ('a.jpg', '/9j/…')
+    """
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 

@@ -149,15 +149,7 @@ def _read_csv(path: Path, column_names: Sequence[str]) -> pd.DataFrame:
 
 def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """Return the cells of each line that is not blank, with its line number."""
-    content = path.read_bytes()
-    _check_format(content[:_HEAD_BYTES], path)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"byte {error.start:,} is not UTF-8; save it as 'CSV UTF-8', or convert it: "
-            f"iconv -f {_guess_encoding(content)} -t UTF-8 {path.name} > utf8-{path.name}"
-        ) from error
+    text = _decode(path.read_bytes(), path)
     first, _, rest = text.lstrip().partition("\n")
     if match := re.fullmatch(r'"?sep=([,;\t])"?\s*', first):  # the first line of some files for Excel
         text, separator = rest, match[1]
@@ -169,9 +161,32 @@ def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
     return [(reader.line_num + bool(match), cells) for cells in reader if any(map(str.strip, cells))]
 
 
-def _guess_encoding(content: bytes) -> str:
-    """Return the name of the encoding that a file which is not UTF-8 probably has."""
-    return "UTF-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "WINDOWS-1252"
+def _decode(content: bytes, path: Path) -> str:
+    head = content[:_HEAD_BYTES]
+    _check_format(head, path)
+    encoding, position = _unicode_encoding(head), 0
+    if not encoding and b"\x00" in head:
+        raise ValueError(f"it is not a text file; {_SAVE_AS_CSV}")
+    if not encoding:
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            encoding, position = "WINDOWS-1252", error.start
+    raise ValueError(
+        f"byte {position:,} is not UTF-8; save it as 'CSV UTF-8', or convert it: "
+        f"iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}"
+    )
+
+
+def _unicode_encoding(head: bytes) -> str:
+    """Return UTF-32 or UTF-16 if a file begins as text in it, also without a byte order mark, otherwise ``""``."""
+    if head.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        return "UTF-32"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    names = head.partition(b"\n")[0][:_HEAD_BYTES]  # names of columns are ASCII, so every second byte is 0
+    high, low = names[0::2], names[1::2]
+    return "UTF-16BE" if high and not any(high) else "UTF-16LE" if low and not any(low) else ""
 
 
 _HEAD_BYTES = 4096
@@ -189,6 +204,8 @@ _FOREIGN_FORMATS = (
     (b"\xff\xd8\xff", "it is an image"),
     (b"%PDF", "it is a PDF document"),
     (b"SQLite format 3", f"it is a database; {_SAVE_AS_CSV}"),
+    (b"ARROW1", f"it is a Feather file; {_SAVE_AS_CSV}"),
+    (b"FEA1", f"it is a Feather file; {_SAVE_AS_CSV}"),
     (b"{\\rtf", f"it is a text document; {_SAVE_AS_CSV}"),
     (b"<!DOCTYPE html", "it is an HTML page, which a failed download leaves; download the file again"),
     (b"<html", "it is an HTML page, which a failed download leaves; download the file again"),
@@ -198,9 +215,10 @@ _FOREIGN_FORMATS = (
 
 def _check_format(head: bytes, path: Path) -> None:
     """Raise an error that names the format of a file which is not a table of text, from its first bytes."""
-    is_parquet = head.startswith(b"PAR1")
-    if is_parquet != (path.suffix.lower() == ".parquet") and is_parquet:
+    if head.startswith(b"PAR1") and path.suffix.lower() != ".parquet":
         raise ValueError("it is a Parquet file; name it FILE.parquet")
+    if re.match(rb'\s*(\[\s*)?\{\s*"', head):
+        raise ValueError(f"it is a JSON file; {_SAVE_AS_CSV}")
     if head.startswith(b"PK\x03\x04"):
         kind = _SPREADSHEETS.get(path.suffix.lower(), "a zip archive")
         kind = "an Excel workbook" if b"xl/" in head or b"[Content_Types].xml" in head else kind

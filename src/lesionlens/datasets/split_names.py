@@ -20,9 +20,10 @@ _SPELLINGS = {
 _CANONICAL = {spelling: split for split, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 _SUFFIX = re.compile(r"(sub)?(set|split|part|partition|data|dataset|images|sample|samples)$")
 _SPLIT_COLUMNS = ("split", "part")
-UNUSED_SPLIT_COLUMNS = re.compile(
-    r"(is_?)?(train|training|val|valid|validation|test|testing|holdout)|(cv_?)?folds?|cv"
+_UNUSED_SPLIT_COLUMNS = re.compile(
+    r"(is_?)?(train|training|val|valid|validation|test|testing|holdout)|((cv|k)_?)?folds?(_?(id|no|number|\d+))?|cv"
 )
+_MAX_SPLIT_NAMES = 12  # different cells of a column of splits, such as ten folds
 _MAX_LISTED = 10  # unknown names in a message
 
 
@@ -152,6 +153,24 @@ def _contains_splits(column: pd.Series) -> bool:
             if "" in splits:
                 return False
     return "train" in splits and len(splits) > 1
+
+
+def looks_like_splits(column: pd.Series) -> bool:
+    """Return whether a column assigns splits that are not understood: by its name, or by cells that mean training.
+
+    Examples
+    --------
+    >>> looks_like_splits(pd.Series(["0", "1"], name="kfold"))
+    True
+    >>> looks_like_splits(pd.Series(["Training", "PublicTest", "PrivateTest"], name="usage"))
+    True
+    >>> looks_like_splits(pd.Series(["dermatoscope", "microscope"], name="device"))
+    False
+    """
+    if _UNUSED_SPLIT_COLUMNS.fullmatch(str(column.name)):
+        return True
+    cells = column.unique()
+    return len(cells) <= _MAX_SPLIT_NAMES and any(canonical_split_name(cell) == "train" for cell in cells)
 
 
 def _check_same_splits(frame: pd.DataFrame, column: str, other: str) -> None:

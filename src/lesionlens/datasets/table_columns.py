@@ -44,6 +44,11 @@ def rename_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns=renamed)
 
 
+def is_known_column(name: str) -> bool:
+    """Return whether a column of this name would be used: an image, its label, its lesion or its split."""
+    return name in ("split", "part") or any(name in names for names in COLUMN_NAMES.values())
+
+
 class UnusedColumn(NamedTuple):
     """A column that states what another one states.
 

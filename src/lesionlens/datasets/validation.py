@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lesionlens.core.errors import shorten
 from lesionlens.core.missing import is_missing, is_missing_group, oversized_groups
 from lesionlens.core.tabular import is_readable_back
 from lesionlens.datasets.file_layout import ImageIndex, check_alternatives
@@ -142,7 +143,9 @@ def _report_missing_images(
 
 
 def _naming_example(ids: pd.Series, files: Sequence[Path]) -> str:
-    example = f"A row is named {ids.iloc[0]}, an image {files[0].name}. " if files and len(ids) else ""
+    example = (
+        f"A row is named {shorten(ids.iloc[0])}, an image {files[0].name}. " if files and len(ids) else ""
+    )
     return f"{example}Put the images there, as ID.jpg."
 
 

@@ -110,5 +110,5 @@ def conversion_hint(format_name: str) -> str:
         case "DICOM":
             return "DICOM is not read; export its image as PNG or JPEG"
         case "video" | "NumPy array" | "icon":
-            return f"it is a {format_name}; save it as PNG or JPEG"
+            return f"it is {'an' if format_name == 'icon' else 'a'} {format_name}; save it as PNG or JPEG"
     return f"{format_name} is not read; convert it to PNG or JPEG"

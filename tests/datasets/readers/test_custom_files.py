@@ -221,6 +221,50 @@ def test_parquet_with_images_inside_is_explained_in_one_line(tmp_path: Path) -> 
     )
 
 
+@pytest.mark.parametrize("cell", ["ffd8ffe0" * 2000, "data:image/jpeg;base64," + "A" * 9000])
+def test_content_of_an_image_in_a_cell_is_shortened(tmp_path: Path, cell: str) -> None:
+    images(tmp_path, "a.jpg")
+    with pytest.raises(
+        DataError, match=r"no row has an image.*A row is named .*…, an image a\.jpg"
+    ) as caught:
+        load(tmp_path, f'image,label\n"{cell}",nevus\n')
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("column", ["lesion_id", "Patient", "mask_path", "split"])
+@pytest.mark.parametrize(
+    ("cell", "kind"), [(["L1"], "lists"), ({"id": 1}, "structures of id"), (b"\xff", "bytes")]
+)
+def test_columns_without_text_are_reported(tmp_path: Path, column: str, cell: object, kind: str) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    frame = pd.DataFrame(
+        {"image": ["a.jpg", "b.jpg"], "label": "nevus", column: [cell] * 2, "notes": [[1]] * 2}
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    warning = f"columns that are not used: 1 ('{column}', because it holds {kind}, not text)."
+    assert warning in load_table(f"table:{tmp_path / 't.parquet'}").warnings
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("phase", ("train", "eval", "test")),
+        ("usage", ("Training", "PublicTest", "PrivateTest")),
+        ("kfold", ("1", "2", "3")),
+        ("Fold ID", ("1", "2", "3")),
+        ("is_test", ("0", "0", "1")),
+    ],
+)
+def test_columns_that_may_be_splits_are_reported(tmp_path: Path, column: str, cells: tuple[str, ...]) -> None:
+    """Images of such a test split would be trained on silently."""
+    names = ("a.jpg", "b.jpg", "c.jpg")
+    images(tmp_path, *names)
+    rows = "".join(f"{name},nevus,{cell}\n" for name, cell in zip(names, cells, strict=True))
+    warnings = load(tmp_path, f"image,label,{column}\n{rows}").warnings
+    assert any(line.startswith("columns that look like splits are not used: 1") for line in warnings)
+    assert not load(tmp_path, "image,label,device\na.jpg,nevus,training lens\n").warnings
+
+
 def test_many_unknown_labels_search_few_similar_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

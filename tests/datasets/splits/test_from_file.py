@@ -94,6 +94,10 @@ def test_images_of_a_file_match_with_extension_or_directory(
     [
         ("image_id,fold\ni0,1\n", "required: image_id, split"),
         ("image_id,split\ni0,cv1\n", "images have no split in .*the file names images such as i0"),
+        (
+            "image_id,split\ni00,cv0\n",
+            r"such as i00\).*A row is named i00, an image i0\. Leading zeros may have",
+        ),
         ("image_id,split\nx0,cv0\n", "images have no split in .*the file names images such as x0"),
         ("image_id,split\ni0,cv0\ni0,cv1\n", "names two splits for 1 image, for example i0"),
         ("image_id,split\ni0,cv0\ni0.jpg,cv1\n", "names two splits for 1 image, for example i0"),

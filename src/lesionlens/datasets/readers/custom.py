@@ -14,16 +14,22 @@ import pandas as pd
 
 from lesionlens.core.errors import DataError, unknown_name_message
 from lesionlens.core.missing import is_missing, is_missing_group
-from lesionlens.core.tabular import NESTED_COLUMNS, read_table
+from lesionlens.core.tabular import NESTED_COLUMNS, normalize_column_name, read_table
 from lesionlens.core.taxonomy import DIAGNOSES, canonical_or_raw, match_class, sort_classes
 from lesionlens.datasets.file_layout import ImageIndex, check_alternatives
 from lesionlens.datasets.issues import MAX_EXAMPLES, IssueCollector, pluralize
 from lesionlens.datasets.near_misses import describe_near_miss
 from lesionlens.datasets.readers.base import DatasetReader
 from lesionlens.datasets.readers.custom_files import locate_images, resolve_mask_paths
-from lesionlens.datasets.split_names import UNUSED_SPLIT_COLUMNS, canonical_split_name, use_split_column
+from lesionlens.datasets.split_names import canonical_split_name, looks_like_splits, use_split_column
 from lesionlens.datasets.table import SPLITS, TABLE_COLUMNS
-from lesionlens.datasets.table_columns import COLUMN_NAMES, misspelled_columns, rename_columns, unused_columns
+from lesionlens.datasets.table_columns import (
+    COLUMN_NAMES,
+    is_known_column,
+    misspelled_columns,
+    rename_columns,
+    unused_columns,
+)
 from lesionlens.datasets.validation import RawTable
 
 LabelPolicy = Literal["required", "optional"]
@@ -239,12 +245,18 @@ def _report_columns(frame: pd.DataFrame, issues: IssueCollector) -> None:
 
     Without ``lesion_id``, splits would silently separate the images of one lesion.
     """
-    unused = [f"{name!r}" for name in frame.columns if UNUSED_SPLIT_COLUMNS.fullmatch(name)]
+    unused = [f"{name!r}" for name in frame.columns if looks_like_splits(frame[name])]
     issues.add_warning(
         "columns that look like splits are not used",
         unused if "split" not in frame else [],
         hint="Write train, validation or test into a column split, or into a split file for data.split.",
     )
+    nested = [
+        f"{name!r}, because it holds {kind}, not text"
+        for name, kind in frame.attrs.get(NESTED_COLUMNS, ())
+        if is_known_column(normalize_column_name(name))
+    ]
+    issues.add_warning("columns that are not used", nested)
     for name, near in misspelled_columns(frame):
         issues.add_warning("columns that are not used", [f"{name!r}, did you mean {near!r}?"])
     for column in unused_columns(frame):

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lesionlens.core.errors import DataError
+from lesionlens.core.errors import DataError, shorten
 from lesionlens.core.missing import is_missing
 from lesionlens.core.tabular import read_table
 from lesionlens.datasets.image_ids import match_image_ids
 from lesionlens.datasets.issues import pluralize
+from lesionlens.datasets.near_misses import describe_near_miss
 from lesionlens.datasets.split_names import SplitNames, assign_splits, use_split_column
 from lesionlens.datasets.splits.base import (
     CheckpointSplit,
@@ -86,9 +87,11 @@ def _check_rows(known: pd.DataFrame, table: LesionTable, rows: pd.DataFrame, fil
     listed = set(known["image_id"])
     if unassigned := [image for image in table.frame["image_id"] if image not in listed]:
         verb = "image has" if len(unassigned) == 1 else "images have"
+        near_miss = describe_near_miss(rows["image_id"], map(Path, unassigned)).strip()
         raise DataError(
             f"{len(unassigned):,} {verb} no split in {file}, for example {', '.join(unassigned[:5])} (the file names "
-            f"images such as {rows['image_id'].iloc[0]}); add them, or remove them from the table"
+            f"images such as {shorten(rows['image_id'].iloc[0])}); add them, or remove them from the table"
+            f"{near_miss and f'. {near_miss}'}"
         )
 
 
