@@ -24,7 +24,7 @@ def test_fractions_and_classes_are_in_proportion(make_table: MakeTable) -> None:
 
 
 def test_too_few_lesions_raise(make_table: MakeTable) -> None:
-    with pytest.raises(DataError, match="too few to hold out 10%: 3 lesions are too few for 10 folds"):
+    with pytest.raises(DataError, match="too few to hold out 10%: 3 lesions are too few for 4 folds"):
         group_holdout(make_table(3), val_fraction=0.1, test_fraction=0.1, seed=0)
 
 
@@ -33,9 +33,25 @@ def test_no_class_with_enough_images_raises(make_rows: MakeTable) -> None:
     table = make_rows([f"l{n}" for n in range(6)], labels * 2)
     with pytest.raises(
         DataError,
-        match=r"no class has an image for each of 5 folds \(the largest has 2\).*or hold out a larger fraction",
+        match=r"no class has an image for each of 4 folds \(the largest has 2\).*or hold out a larger fraction",
     ):
         group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("images", "fraction", "held_out"), [(8, 0.15, 2), (10, 0.15, 2), (8, 0.05, 2), (12, 0.1, 2)]
+)
+def test_of_few_images_one_of_each_class_is_held_out(
+    make_rows: MakeTable, images: int, fraction: float, held_out: int
+) -> None:
+    table = make_rows([f"l{n}" for n in range(images)], ["melanoma", "nevus"] * (images // 2))
+    split = group_holdout(table, val_fraction=fraction, test_fraction=0, seed=0)
+    validation = table.select(split.splits["validation"]).frame["diagnosis"].tolist()
+    assert sorted(validation) == ["melanoma", "nevus"]
+    assert len(split.splits["train"]) == images - held_out
+    assert any("are held out for validation" in caveat.text for caveat in split.caveats) == (
+        held_out / images > 1.5 * fraction
+    )
 
 
 def test_class_of_one_image_is_reported_missing_elsewhere(make_rows: MakeTable) -> None:

@@ -227,12 +227,16 @@ def stratified_group_fold(
     return indices
 
 
+_MIN_FOLDS_OF_FEW_IMAGES = 4  # a smaller number would hold out much more than what was requested
+
+
 def holdout_indices(
     table: LesionTable, candidates: NDArray[np.int64], fraction: float, *, seed: int, by_image: bool = False
 ) -> NDArray[np.int64]:
     """Return about ``fraction`` of the candidates, as positions in ``candidates``.
 
-    They are one of 1/fraction folds, or all but one of 1/(1 - fraction) folds.
+    They are one of 1/fraction folds, or all but one of 1/(1 - fraction) folds. Where no class has an image for each
+    fold, there are as many folds as the largest class has images, but at least 4.
 
     Raises
     ------
@@ -244,6 +248,8 @@ def holdout_indices(
             f"a fraction of {fraction:.0%} cannot be held out; use one between 0 and 1, such as 0.15"
         )
     folds = max(2, round(1 / min(fraction, 1 - fraction)))
+    largest_class = table.frame["diagnosis"].iloc[candidates].value_counts().max()
+    folds = max(min(folds, largest_class), min(folds, _MIN_FOLDS_OF_FEW_IMAGES))
     try:
         first_fold = stratified_group_fold(
             table, candidates, n_folds=folds, fold=0, seed=seed, by_image=by_image
@@ -282,6 +288,12 @@ def add_validation_split(
         fraction = _hold_out_validation(table, split_names, spec)
         unit = "image" if spec.by_image else "lesion"
         description += f"; {fraction:.0%} of training held out by {unit} for validation (seed {spec.seed})"
+        if fraction > 1.5 * spec.fraction:
+            caveats = [
+                *caveats,
+                f"{fraction:.0%} of the training images are held out for validation: {spec.fraction:.0%} would be too "
+                "few",
+            ]
     return build_splits(
         table,
         split_names,
