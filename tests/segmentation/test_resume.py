@@ -1,6 +1,8 @@
 """An interrupted and resumed run ends with the same weights and results as an uninterrupted one, bit for bit."""
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -68,6 +70,22 @@ def test_interrupted_run_resumes_exactly(
     assert stopped.metadata()["best"] == complete.metadata()["best"]
     with pytest.raises(RunError, match="finished"):
         resume_segmentation(stopped.path)
+
+
+def test_time_of_a_killed_process_counts(
+    small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The metadata of a killed process have no time yet, but its checkpoint has that of the complete epochs."""
+    with monkeypatch.context() as patch:
+        interrupt_at_step(4, patch)  # the second step of the second epoch
+        hundreds = SimpleNamespace(monotonic=itertools.count(step=100).__next__)
+        patch.setattr("lesionlens.training.callbacks.time", hundreds)
+        with pytest.raises(RunInterrupted):
+            train_segmentation([f"ham10000:{small_set}"], SegmentationConfig(**TINY), out=tmp_path / "run")
+    run_dir = RunDir(tmp_path / "run")
+    run_dir.update(status="running", seconds=0.0)
+    resume_segmentation(run_dir.path)
+    assert 100 <= run_dir.metadata()["seconds"] < 200
 
 
 def test_changed_dataset_is_not_resumed(

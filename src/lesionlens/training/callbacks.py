@@ -42,10 +42,16 @@ class CSVLogger(Callback):
         CSV file, rewritten atomically after each epoch.
     labels
         Metrics that come first, in this order, and their labels on the console.
+
+    Attributes
+    ----------
+    restored_seconds
+        Seconds of the epochs that were restored from a checkpoint.
     """
 
     def __init__(self, path: Path, labels: Mapping[str, str]) -> None:
         self.path, self.labels, self.rows = path, labels, list[dict[str, Any]]()
+        self.restored_seconds = 0.0
         self._started, self._lr = 0.0, math.nan
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -81,6 +87,7 @@ class CSVLogger(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the rows from a checkpoint."""
         self.rows = list(state["rows"])
+        self.restored_seconds = sum(row["seconds"] for row in self.rows)
 
 
 def _monitor_mode(monitor: str) -> Literal["min", "max"]:

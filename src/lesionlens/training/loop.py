@@ -125,9 +125,10 @@ def run_loop(
             f"{resume_hint(resume_command, run_dir.path)}"
         ) from error
     finally:
+        earlier = max(previous_seconds, csv_logger.restored_seconds)  # a killed call could not record its own
         run_dir.update(
             **_outcome(trainer, module, config),
-            seconds=round(previous_seconds + time.monotonic() - started, 1),
+            seconds=round(earlier + time.monotonic() - started, 1),
             best=model_checkpoint.best,
             epochs_run=len(csv_logger.rows),
         )
