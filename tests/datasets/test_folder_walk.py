@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.core.errors import DataError
-from lesionlens.datasets.folder_walk import MASK_FOLDERS, OUTPUT_FOLDERS, FolderWalk
+from lesionlens.datasets.folder_walk import MASK_FOLDERS, OUTPUT_FOLDERS, OUTPUT_IMAGES, FolderWalk
 
 
 def touch(*paths: Path) -> None:
@@ -58,7 +58,6 @@ def test_walk_stops_at_depth_also_through_links(tmp_path: Path) -> None:
     [
         ("metadata.json", "recipe.yaml"),
         ("multi_run.json",),
-        ("a.panel.png",),
         ("audit.json", "duplicates.csv"),
         ("artifact_injection.json",),
     ],
@@ -70,6 +69,29 @@ def test_walk_skips_outputs_below_the_root(tmp_path: Path, files: tuple[str, ...
     assert images(walk) == ["a.jpg"]
     assert walk.skipped == {OUTPUT_FOLDERS: 1}
     assert "b.jpg" in images(FolderWalk(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("folder", [".", "sub"])
+def test_walk_skips_overlays_next_to_images(tmp_path: Path, folder: str) -> None:
+    overlays = ("a.panel.png", "a.gradcam.png", "a.layer4.png", "b.1.panel.png", "b.1.cam.png")
+    touch(*(tmp_path / folder / name for name in ("a.png", "b.1.jpg", "b.png", "c.gradcam.png", *overlays)))
+    walk = FolderWalk(tmp_path)
+    assert [Path(name).name for name in images(walk)] == ["a.png", "b.1.jpg", "b.png", "c.gradcam.png"]
+    assert walk.skipped == {OUTPUT_IMAGES: len(overlays)}
+
+
+def test_walk_skips_figures_next_to_images(tmp_path: Path) -> None:
+    touch(
+        *(
+            tmp_path / name
+            for name in ("a.jpg", "roc.png", "confusion.png", "comparison.png", "duplicates.png")
+        )
+    )
+    assert len(images(FolderWalk(tmp_path))) == 5
+    touch(tmp_path / "evaluation.json", tmp_path / "audit.json")
+    walk = FolderWalk(tmp_path)
+    assert images(walk) == ["a.jpg", "comparison.png"]
+    assert walk.skipped == {OUTPUT_IMAGES: 3}
 
 
 def test_walk_skips_folders_of_masks(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_other_formats_and_outputs_are_counted(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     write_image(tmp_path / "maps" / "a.panel.png")
-    message = r"\.heic \(2\), \.gif \(1\), folders that LesionLens wrote \(1\)"
+    message = r"\.heic \(2\), \.gif \(1\), images that LesionLens wrote \(1\)"
     with pytest.warns(UserWarning, match=message):
         assert collect_inputs([tmp_path]).image_id == ("a", "b", "c")
     for name in ("a.jpg", "b.JFIF"):

@@ -19,8 +19,15 @@ _OUTPUT_FILES = (
     ("table.html", "results.json"),
     ("artifact_injection.json",),
 )
-_OVERLAY_SUFFIX = ".panel.png"  # of `lesionlens explain`
+# Figures that a command writes next to a file, also into a folder of images.
+_FIGURES = {
+    "evaluation.json": ("roc.png", "precision_recall.png", "confusion.png"),
+    "comparison.json": ("comparison.png",),
+    "audit.json": ("duplicates.png",),
+}
+_PANEL_SUFFIX = ".panel.png"  # of `lesionlens explain`, which writes STEM.MAP.png and STEM.panel.png
 OUTPUT_FOLDERS = "folders that LesionLens wrote"
+OUTPUT_IMAGES = "images that LesionLens wrote"
 MASK_FOLDERS = "folders of masks"
 _MASK_FOLDER = re.compile(r"mask|segmentation|structures|superpixel|ground_?truth|__macosx", re.IGNORECASE)
 
@@ -29,8 +36,8 @@ class FolderWalk:
     """Iterate over the folders below a root, each with the names of its image files, sorted.
 
     A link to a folder is followed, but every real folder is visited once, and a link to a folder that contains the link
-    is not followed. Below the root, hidden files and folders, folders of masks or ground truth (by their name) and the
-    outputs of LesionLens are skipped.
+    is not followed. Hidden files, overlays and figures of LesionLens are skipped; below the root, also hidden
+    folders, folders of masks or ground truth (by their name) and outputs of LesionLens.
 
     Parameters
     ----------
@@ -42,8 +49,8 @@ class FolderWalk:
     Attributes
     ----------
     skipped
-        Number of skipped files by extension, without text and tables, and of skipped folders under ``OUTPUT_FOLDERS``
-        and ``MASK_FOLDERS``; complete after the iteration.
+        Number of skipped files by extension, without text and tables, and of the rest under ``OUTPUT_IMAGES``,
+        ``OUTPUT_FOLDERS`` and ``MASK_FOLDERS``; complete after the iteration.
     """
 
     def __init__(self, root: Path, *, depth: int | None = None) -> None:
@@ -81,11 +88,14 @@ class FolderWalk:
                 yield from self._walk(entry.path, remaining)
 
     def _select_images(self, entries: Sequence["os.DirEntry[str]"]) -> Iterator[str]:
+        outputs = _output_images({entry.name for entry in entries})
         for entry in entries:
             if entry.name.startswith(".") or _is_folder(entry):
                 continue
             suffix = os.path.splitext(entry.name)[1].lower()
-            if suffix in IMAGE_SUFFIXES:
+            if entry.name in outputs:
+                self.skipped[OUTPUT_IMAGES] += 1
+            elif suffix in IMAGE_SUFFIXES:
                 yield entry.name
             elif suffix and suffix not in SIDECAR_SUFFIXES:
                 self.skipped[suffix] += 1
@@ -133,8 +143,16 @@ def _listing_error(folder: str | Path, error: OSError) -> DataError:
 
 
 def _is_output(names: set[str]) -> bool:
-    complete = any(names.issuperset(files) for files in _OUTPUT_FILES)
-    return complete or any(name.endswith(_OVERLAY_SUFFIX) for name in names)
+    return any(names.issuperset(files) for files in _OUTPUT_FILES)
+
+
+def _output_images(names: set[str]) -> set[str]:
+    """Return the names of figures, of panels, and of the maps of the same images."""
+    figures = {figure for file, written in _FIGURES.items() if file in names for figure in written}
+    stems = {name.removesuffix(_PANEL_SUFFIX) for name in names if name.endswith(_PANEL_SUFFIX)} - {""}
+    return figures | {
+        name for name in names if name.endswith(".png") and name[:-4].rpartition(".")[0] in stems
+    }
 
 
 def describe_skipped(skipped: Counter[str]) -> str:

@@ -61,13 +61,12 @@ def test_id_of_two_files_is_an_error_that_names_both(tmp_path: Path) -> None:
     assert load(tmp_path, "image,label\na.png,mel\n").paths == (tmp_path / "x" / "a.png",)
 
 
-@pytest.mark.parametrize("marker", ["run", "group", "overlays", "copy"])
+@pytest.mark.parametrize("marker", ["run", "group", "copy"])
 def test_outputs_below_the_table_are_not_searched(tmp_path: Path, marker: str) -> None:
     images(tmp_path, "pixels/a.jpg", "pixels/b.jpg", "out/maps/b.png", "out/a.png")
     files = {
         "run": ["metadata.json", "recipe.yaml"],
         "group": ["multi_run.json"],
-        "overlays": ["b.panel.png"],
         "copy": ["artifact_injection.json"],
     }
     for name in files[marker]:
