@@ -140,3 +140,8 @@ def test_read_table_names_spreadsheets_by_extension(tmp_path: Path, name: str, k
 def test_read_table_names_other_formats(tmp_path: Path, content: bytes, reason: str) -> None:
     with pytest.raises(DataError, match=rf"t\.csv cannot be read as a table: .*{reason}"):
         read_table(write(tmp_path, content))
+
+
+def test_read_table_names_text_that_is_called_parquet(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"it is not a Parquet file; name a CSV file FILE\.csv"):
+        read_table(write(tmp_path, "a,b\n1,2\n", "t.parquet"))

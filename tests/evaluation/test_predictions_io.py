@@ -1,8 +1,10 @@
 """Prediction files: reading, writing, and errors."""
 
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -142,6 +144,21 @@ def test_isic_formats_reject_other_classes(tmp_path: Path) -> None:
 def test_invalid_file_raises(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(PredictionsError, match=message):
         read_predictions(write_file(tmp_path, text))
+
+
+@pytest.mark.parametrize("column", ["image_id", "lesion_id", "label", "p_melanoma", "p_nevus"])
+@pytest.mark.parametrize(
+    ("cell", "kind"), [([0.5], "lists"), ({"id": 1}, "structures of id"), (b"\xff", "bytes")]
+)
+def test_parquet_column_without_text_raises(tmp_path: Path, column: str, cell: object, kind: str) -> None:
+    table = pd.read_csv(StringIO(OWN)).astype({"p_nevus": object, "p_melanoma": object})
+    table.assign(embedding=[[1.0, 2.0]] * 3).to_parquet(tmp_path / "p.parquet")
+    assert len(read_predictions(tmp_path / "p.parquet")) == 3
+    table.assign(**{column: [cell] * 3}).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(
+        PredictionsError, match=f"the column {column} holds {kind}; write numbers or text into it"
+    ):
+        read_predictions(tmp_path / "p.parquet")
 
 
 def test_unreadable_file_raises(tmp_path: Path) -> None:

@@ -236,6 +236,13 @@ def test_unknown_recipe(name: str, message: str) -> None:
         load_recipe(name)
 
 
+@pytest.mark.parametrize(("encoding", "position"), [("latin-1", 7), ("utf-16", 0)])
+def test_recipe_that_is_not_utf8_names_the_byte(tmp_path: Path, encoding: str, position: int) -> None:
+    (tmp_path / "r.yaml").write_text("data: dé\n", encoding=encoding)
+    with pytest.raises(RecipeError, match=rf"r\.yaml: byte {position} is not UTF-8; save it as UTF-8"):
+        load_recipe(str(tmp_path / "r.yaml"))
+
+
 BOMB = "\n".join(
     ["a0: &a0 [x, x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
 )

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -227,20 +227,27 @@ def _check_format(head: bytes, path: Path) -> None:
     for magic, reason in _FOREIGN_FORMATS:
         if head.startswith(magic):
             raise ValueError(reason)
+    if not head.startswith(b"PAR1") and path.suffix.lower() == ".parquet":
+        raise ValueError("it is not a Parquet file; name a CSV file FILE.csv")
 
 
 CSVColumns = dict[str, list[str]]
 """Column name to cells."""
 
 
-def read_csv_columns(path: Path) -> CSVColumns:
+def read_csv_columns(path: Path, *, is_used: Callable[[str], bool] = lambda _: False) -> CSVColumns:
     """Read the columns of a predictions file as ``read_table`` does.
+
+    Parameters
+    ----------
+    is_used
+        Whether a Parquet column of this name must not hold structures, lists or bytes.
 
     Raises
     ------
     PredictionsError
-        The file does not exist, is a directory, is not UTF-8, has no rows or has two columns of the same name, or the
-        length of a row differs from that of the header.
+        The file does not exist, is a directory, is not UTF-8, has no rows or has two columns of the same name, the
+        length of a row differs from that of the header, or a column that is used holds no text.
     """
     if path.is_dir():
         raise PredictionsError(f"{path} is a folder; name a CSV file, such as predictions.csv in it")
@@ -250,6 +257,9 @@ def read_csv_columns(path: Path) -> CSVColumns:
         table = read_table(path)
     except DataError as error:
         raise PredictionsError(str(error)) from error
+    for name, kind in table.attrs.get(NESTED_COLUMNS, ()):
+        if is_used(name):
+            raise PredictionsError(f"{path}: the column {name} holds {kind}; write numbers or text into it")
     return {str(name): table[name].tolist() for name in table.columns}
 
 

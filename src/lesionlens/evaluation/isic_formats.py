@@ -19,9 +19,10 @@ from lesionlens.core.tabular import (
 )
 from lesionlens.core.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES, ISIC2019_CLASSES
 from lesionlens.core.types import FloatArray, StrArray
+from lesionlens.datasets.table_columns import is_known_column
 from lesionlens.evaluation.metadata_columns import LESION_COLUMNS, metadata_cells, split_cells
 from lesionlens.evaluation.predictions import Predictions, other_class_score
-from lesionlens.evaluation.score_table import ScoreTable
+from lesionlens.evaluation.score_table import SCORE_PREFIX, ScoreTable
 
 ISIC2018_COLUMNS = tuple(DIAGNOSES[name].code for name in ISIC2018_CLASSES)
 ISIC2017_COLUMNS = ("melanoma", "seborrheic_keratosis")
@@ -86,7 +87,7 @@ def read_columns(path: Path) -> CSVColumns:
         See `lesionlens.core.tabular.read_csv_columns`.
     """
     try:
-        columns = read_csv_columns(path)
+        columns = read_csv_columns(path, is_used=_is_used)
         first = list(columns)
     except PredictionsError:
         columns, first = {}, _first_row(path)
@@ -99,12 +100,23 @@ def read_columns(path: Path) -> CSVColumns:
     return {"image_id": table["image_id"].tolist(), _MALIGNANCY: cells}
 
 
+def _is_used(name: str) -> bool:
+    """Return whether a column of this name has scores, images, labels, lesions or splits."""
+    normalized = normalize_column_name(name)
+    return (
+        normalized.startswith(SCORE_PREFIX) or is_known_column(normalized) or normalized in _OFFICIAL_COLUMNS
+    )
+
+
 def _official_name(name: str, columns: CSVColumns) -> str:
     official = _OFFICIAL_COLUMNS.get(name.casefold(), name)
     return name if official in columns else official
 
 
 def _first_row(path: Path) -> list[str]:
+    """Return the cells of the first line of a CSV file."""
+    if path.suffix.lower() == ".parquet":
+        return []
     try:
         return [str(cell) for cell in read_table(path, column_names=("image_id", _MALIGNANCY)).iloc[0]]
     except DataError:

@@ -48,7 +48,11 @@ def read_yaml_mapping(file: Traversable | Path, label: str) -> dict[str, Any]:
     """
     try:
         tree = parse_yaml(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecipeError) as error:  # ValueError: not UTF-8, or a path with a null byte
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            f"cannot read {label}: byte {error.start:,} is not UTF-8; save it as UTF-8"
+        ) from error
+    except (OSError, ValueError, RecipeError) as error:  # ValueError: a path with a null byte
         reason = getattr(error, "strerror", None) or error
         raise RecipeError(f"cannot read {label}: {reason}") from error
     if not isinstance(tree, dict):
