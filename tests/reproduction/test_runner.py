@@ -49,8 +49,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_each_run_once(planned: list[Job], calls: list[str], tmp_path: Path) -> None:
     assert run_jobs(planned, tmp_path, console=QUIET).done == tuple(job.key for job in planned)
     assert calls == ["train 0", "train 1", "train 2"]
+    owner = tmp_path / "locks" / f"{planned[0].key}.txt"
+    owner.write_text("host 1\n")  # left by a process killed at the end of its run
     assert run_jobs(planned, tmp_path, console=QUIET) == ((), ())
     assert len(calls) == 3
+    assert not owner.exists()
 
 
 def test_killed_run_resumes_or_restarts(planned: list[Job], calls: list[str], tmp_path: Path) -> None:

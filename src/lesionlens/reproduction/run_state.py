@@ -27,24 +27,31 @@ def acquire_run(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
     RunError
         The folder cannot be written, or its file system has no locks.
     """
-    lock_path = out / "locks" / f"{key}.lock"
-    owner_path = lock_path.with_suffix(".txt")
-    with file_lock(lock_path, wait=wait) as acquired:
+    with file_lock(out / "locks" / f"{key}.lock", wait=wait) as acquired:
         if not acquired:
             yield False
             return
         try:
-            owner_path.write_text(f"{socket.gethostname()} {os.getpid()}\n", encoding="utf-8")
+            _owner_path(out, key).write_text(f"{socket.gethostname()} {os.getpid()}\n", encoding="utf-8")
             yield True
         finally:
-            owner_path.unlink(missing_ok=True)
+            clear_owner(out, key)
 
 
 def lock_owner(out: Path, key: str) -> str:
     """Return machine and process that execute a run; "" if unknown."""
     with suppress(FileNotFoundError):  # the owner deletes it
-        return (out / "locks" / f"{key}.txt").read_text(encoding="utf-8").strip()
+        return _owner_path(out, key).read_text(encoding="utf-8").strip()
     return ""
+
+
+def clear_owner(out: Path, key: str) -> None:
+    """Delete the record of the process that executed a run; one that is killed at its end leaves it."""
+    _owner_path(out, key).unlink(missing_ok=True)
+
+
+def _owner_path(out: Path, key: str) -> Path:
+    return out / "locks" / f"{key}.txt"
 
 
 def read_failure(out: Path, key: str) -> str:

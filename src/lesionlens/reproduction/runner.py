@@ -10,7 +10,13 @@ from rich.console import Console
 from lesionlens.core.console import entered, print_line
 from lesionlens.core.errors import RunInterrupted
 from lesionlens.reproduction.jobs import Job
-from lesionlens.reproduction.run_state import acquire_run, lock_owner, read_failure, write_failure
+from lesionlens.reproduction.run_state import (
+    acquire_run,
+    clear_owner,
+    lock_owner,
+    read_failure,
+    write_failure,
+)
 from lesionlens.runs.absolute_paths import with_absolute_paths
 from lesionlens.runs.run_dir import write_recipe
 from lesionlens.training.run import resume, train
@@ -47,6 +53,7 @@ def run_jobs(jobs: Sequence[Job], out: Path, *, console: Console) -> RunSummary:
     skipped: list[Job] = []
     for number, job in enumerate(jobs, 1):
         if job.is_finished(out):
+            clear_owner(out, job.key)
             continue
         with acquire_run(out, job.key) as acquired:
             if acquired:
