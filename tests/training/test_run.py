@@ -12,9 +12,11 @@ from lesionlens.core.errors import DataError, ModelError, RecipeError, RunError,
 from lesionlens.core.runtime import default_num_threads
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import read_evaluation
+from lesionlens.imaging.decode import read_header
 from lesionlens.models.saved_model import load_model
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir, check_run_dir, create_run_dir
+from lesionlens.training.build import build
 from lesionlens.training.resolve import resolve
 from lesionlens.training.run import resume, train
 from lesionlens.training.setup import set_up_run
@@ -208,6 +210,21 @@ def test_mask_directory_is_checked_before_training(
         with pytest.raises(DataError, match=message):
             train(recipe, [*base_overrides, f"data.mask_dir={mask_dir}"], out=tmp_path / "run")
         assert not (tmp_path / "run").exists()
+
+
+def test_masks_of_the_test_split_are_read_before_training(
+    recipe: str, base_overrides: list[str], tmp_path: Path
+) -> None:
+    setup = set_up_run(resolve(load_recipe(recipe, base_overrides)))
+    for image_id, path in zip(setup.table.frame["image_id"], setup.table.paths, strict=True):
+        header = read_header(path)
+        write_mask(tmp_path / "masks" / f"{image_id}.png", size=(header.width, header.height))
+    overrides = [*base_overrides, f"data.mask_dir={tmp_path / 'masks'}", "crops.roi_margin=0.1"]
+    build(set_up_run(resolve(load_recipe(recipe, overrides))))
+    (tmp_path / "masks" / f"{setup.splits.splits['test'][0]}.png").write_bytes(b"torn")
+    with pytest.raises(DataError, match=r"masks that cannot be used: 1 .*Replace or remove them"):
+        train(recipe, overrides, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_mask_directory_may_have_masks_of_one_split(

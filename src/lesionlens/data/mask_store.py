@@ -15,7 +15,7 @@ from lesionlens.datasets.file_layout import find_masks, lesion_mask_paths
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.table import LesionTable
 from lesionlens.imaging.boxes import CropBox, lesion_bounding_box
-from lesionlens.imaging.masks import ImageSize, load_mask
+from lesionlens.imaging.masks import ImageSize, load_mask, read_mask
 from lesionlens.imaging.superpixels import union_of_features
 
 MASK_KINDS = ("lesion", "background", "dermoscopic", "artifacts")
@@ -145,6 +145,28 @@ def _read_compressed(read: MaskReader, shapes: Sequence[ImageSize]) -> Iterator[
         return mask if isinstance(mask, str) else compress_mask(mask)
 
     return prefetch(read_row, range(len(shapes)))
+
+
+def check_masks(paths: Sequence[Path]) -> None:
+    """Read lesion masks that are needed later.
+
+    Raises
+    ------
+    DataError
+        Masks are damaged or ambiguous (see ``read_mask``); the message has their number and the first few names.
+    """
+    issues = IssueCollector()
+    errors = filter(None, prefetch(_mask_error, paths))
+    issues.add_error("masks that cannot be used", errors, hint="Replace or remove them.")
+    issues.raise_errors("the lesion masks")
+
+
+def _mask_error(path: Path) -> str:
+    try:
+        read_mask(path)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 class LesionBoxes(NamedTuple):

@@ -17,7 +17,7 @@ from lesionlens.data.datamodule import EvalDataset, LesionDataModule, channel_st
 from lesionlens.data.dataset import SplitData, TrainDataset
 from lesionlens.data.gpu_datamodule import GpuDataModule
 from lesionlens.data.image_cache import MessageCallback, open_image_cache
-from lesionlens.data.mask_store import MaskStore, load_lesion_boxes, load_masks
+from lesionlens.data.mask_store import MaskStore, check_masks, load_lesion_boxes, load_masks
 from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.table import LesionTable
 from lesionlens.imaging.masks import ImageSize
@@ -210,6 +210,11 @@ def _load_masks(setup: RunSetup, cache: ImageCache) -> _LoadedMasks:
     recipe, excluded, summary = setup.recipe, list(setup.excluded), dict[str, Any]()
     mask_dir = Path(recipe.data.mask_dir) if recipe.data.mask_dir else None
     loaded: dict[str, SplitData] = {}
+    if (
+        recipe.crops.roi_margin is not None and "test" in setup.splits.splits
+    ):  # rather than after the last epoch
+        masks_by_id = setup.lesion_masks()
+        check_masks([path for image_id in setup.splits.splits["test"] if (path := masks_by_id[image_id])])
     for name in TRAINING_SPLITS:
         table = setup.split_table(name)
         indices = np.arange(len(table)) + sum(map(len, loaded.values()))
