@@ -6,7 +6,7 @@ import pytest
 
 from lesionlens.core.errors import RunError, RunInterrupted, WriteError
 from lesionlens.core.fileio import current_umask
-from lesionlens.runs.absolute_paths import absolute_source, with_absolute_paths
+from lesionlens.runs.absolute_paths import absolute_source, check_data_paths, with_absolute_paths
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir, check_run_dir, create_run_dir, resumable
 
@@ -93,3 +93,20 @@ def test_existing_paths_of_a_recipe_become_absolute(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("source", ["ham10000:missing", "missing.csv", "no:such", "", ":", "table:"])
 def test_sources_that_do_not_exist_stay_as_they_are(source: str) -> None:
     assert absolute_source(source) == source
+
+
+def test_data_that_was_moved_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("ham").mkdir()
+    Path("s.csv").touch()
+    recipe = with_absolute_paths(load_recipe("plain", ["data=ham10000:ham", "data.split=s.csv"]))
+    check_data_paths(recipe, Path("run"))
+    Path("ham").rename("moved")
+    with pytest.raises(
+        RunError, match=r"reads its data from .*/ham, which does not exist .* train run/recipe\.yaml"
+    ):
+        check_data_paths(recipe, Path("run"))
+    named = load_recipe("plain", ["data=ham10000:nowhere", "data.split=official"])
+    check_data_paths(named, Path("run"))  # a path that never existed is reported when it is read

@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from lesionlens.core.errors import RunError
 from lesionlens.data.mask_store import MASK_KINDS
 from lesionlens.datasets.registry import DATASETS
 from lesionlens.datasets.splits.factory import SPLIT_NAMES
@@ -53,3 +54,27 @@ def absolute_path(path: str, *, names: Collection[str] = ()) -> str:
     """Return the absolute path if the file or directory exists and the text is not one of the names."""
     existing = Path(path).expanduser()
     return os.path.abspath(existing) if path and path not in names and existing.exists() else path
+
+
+def check_data_paths(recipe: Recipe, run_dir: Path) -> None:
+    """Raise an error if data of a run that is resumed is no longer at its path.
+
+    Raises
+    ------
+    RunError
+        An absolute path of the recipe does not exist: the message has all of them.
+    """
+    data = recipe.data
+    sources = [_root(source) for source in (data.source, *data.extra_train)]
+    paths = [*sources, data.split, data.mask_dir or "", recipe.attention_prior.target]
+    missing = [path for path in paths if os.path.isabs(path) and not os.path.exists(path)]
+    if missing:
+        raise RunError(
+            f"the run {run_dir} reads its data from {' and '.join(missing)}, which does not exist any more. Move it "
+            f"back, or start a new run with its new path: lesionlens train {run_dir / 'recipe.yaml'} data=…"
+        )
+
+
+def _root(source: str) -> str:
+    name, colon, root = source.partition(":")
+    return root if colon and name in DATASETS else source

@@ -12,6 +12,7 @@ from rich.console import Console
 from lesionlens.core.console import activity, print_line
 from lesionlens.core.errors import LesionLensError, RunError, RunInterrupted
 from lesionlens.core.fileio import write_text
+from lesionlens.runs.absolute_paths import check_data_paths
 from lesionlens.runs.group_evaluation import read_group_evaluation
 from lesionlens.runs.multi_run_dir import (
     STATUS_FAILED,
@@ -103,7 +104,7 @@ def resume_multi_run(path: Path, *, console: Console, run_fns: RunFns) -> Path:
     Raises
     ------
     RunError
-        All runs are finished, the dataset has changed, or a run failed.
+        All runs are finished, the dataset was moved or has changed, or a run failed.
     """
     multi_run_dir = MultiRunDir(path)
     recipe = read_recipe(multi_run_dir)
@@ -111,6 +112,7 @@ def resume_multi_run(path: Path, *, console: Console, run_fns: RunFns) -> Path:
     are_finished = all(multi_run_dir.status(spec.name) == STATUS_FINISHED for spec in run_specs)
     if are_finished and multi_run_dir.metadata().get("status") == STATUS_FINISHED:
         raise RunError(f"all {len(run_specs)} runs of {path} are finished; there is nothing to resume")
+    check_data_paths(recipe, path)
     with activity(console, "reading the dataset"):
         fingerprint = _data_fingerprint(recipe)
     if fingerprint != multi_run_dir.metadata().get("fingerprint"):

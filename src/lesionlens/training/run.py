@@ -9,7 +9,7 @@ from rich.console import Console
 from lesionlens.core.console import activity, make_console, print_line, print_warning, progress_bar
 from lesionlens.datasets.excluded import write_excluded
 from lesionlens.models.weights import fetch_weights_file
-from lesionlens.runs.absolute_paths import with_absolute_paths
+from lesionlens.runs.absolute_paths import check_data_paths, with_absolute_paths
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.multi_run_dir import MultiRunDir, expand_runs
 from lesionlens.runs.run_dir import (
@@ -102,7 +102,7 @@ def resume(path: Path | str, *, console: Console | None = None) -> Path:
     Raises
     ------
     RunError
-        The directory is not a run, the run is finished, or its dataset has changed.
+        The directory is not a run, the run is finished, or its dataset was moved or has changed.
     """
     path = Path(path)
     console = console or make_console(stderr=True)
@@ -110,9 +110,10 @@ def resume(path: Path | str, *, console: Console | None = None) -> Path:
         return resume_multi_run(path, console=console, run_fns=RunFns(_train_one, resume))
     run_dir = open_run_dir(path)
     run_dir.check_resumable()
-    metadata = run_dir.metadata()
+    metadata, recipe = run_dir.metadata(), read_recipe(run_dir)
+    check_data_paths(recipe, path)
     with activity(console, "reading the dataset"):
-        setup = set_up_run(resolve(read_recipe(run_dir), saved=metadata.get("auto_values")))
+        setup = set_up_run(resolve(recipe, saved=metadata.get("auto_values")))
     run_dir.check_dataset(metadata["data"].get("fingerprint"), setup.table.fingerprint())
     return _fit_and_evaluate(_build(setup, console), run_dir, console)
 
