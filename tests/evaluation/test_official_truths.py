@@ -202,6 +202,26 @@ def test_an_unscored_row_needs_no_class(tmp_path: Path) -> None:
     assert predictions.label.tolist() == ["melanoma"]
 
 
+@pytest.mark.parametrize("column", ["image_id", "image_name", "isic_id", "Image"])
+@pytest.mark.parametrize("codes", [CODES_2019, ISIC2018_COLUMNS])
+def test_column_of_images_has_another_usual_name(tmp_path: Path, codes: tuple[str, ...], column: str) -> None:
+    table = one_hot(codes, list(range(len(codes))), IDS[: len(codes)]).rename(columns={"image": column})
+    for name in ("truth.csv", "p.csv"):
+        table.to_csv(tmp_path / name, index=False)
+    labeled = read_predictions(tmp_path / "p.csv", ground_truth=tmp_path / "truth.csv")
+    assert labeled.image_id.tolist() == IDS[: len(codes)]
+    assert (labeled.scores.argmax(axis=1) == [labeled.classes.index(name) for name in labeled.label]).all()
+
+
+def test_column_malignancy_of_a_table_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "truth.csv").write_text("image_id,malignancy,label\na,benign,nevus\nb,malignant,melanoma\n")
+    (tmp_path / "p.csv").write_text("image_id,p_melanoma,p_nevus\na,0,1\nb,1,0\n")
+    assert read_predictions(tmp_path / "p.csv", ground_truth=tmp_path / "truth.csv").label.tolist() == [
+        "nevus",
+        "melanoma",
+    ]
+
+
 @pytest.mark.parametrize("column", ["label", "dx", "Diagnosis"])
 def test_label_that_contradicts_the_official_columns_raises(tmp_path: Path, column: str) -> None:
     codes = (*CODES_2019[:3], "AKIEC", *CODES_2019[4:7])

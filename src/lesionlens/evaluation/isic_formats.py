@@ -19,7 +19,7 @@ from lesionlens.core.tabular import (
 )
 from lesionlens.core.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES, ISIC2019_CLASSES
 from lesionlens.core.types import FloatArray, StrArray
-from lesionlens.datasets.table_columns import is_known_column
+from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS, is_known_column
 from lesionlens.evaluation.metadata_columns import LESION_COLUMNS, metadata_cells, split_cells
 from lesionlens.evaluation.predictions import Predictions, other_class_score
 from lesionlens.evaluation.score_table import SCORE_PREFIX, ScoreTable
@@ -139,11 +139,19 @@ def _is_number(text: str) -> bool:
 
 
 def detect_isic_format(columns: CSVColumns) -> ISICFormat | None:
-    """Return the challenge whose columns a file has, with those of the optional ones that it has; None for none."""
-    for isic_format in _FORMATS:
-        if {isic_format.id_column, *isic_format.columns} <= set(columns):
+    """Return the challenge whose columns a file has, with those of the optional ones that it has; None for none.
+
+    The column of image names may also have one of the other usual names.
+    """
+    if set(columns) == {_FORMATS[0].id_column, _MALIGNANCY}:  # not a table of labels with such a column
+        return _FORMATS[0]
+    for isic_format in _FORMATS[1:]:
+        names = (isic_format.id_column, *IMAGE_NAME_COLUMNS)
+        id_column = next((name for name in names if name in columns), None)
+        if id_column and set(isic_format.columns) <= set(columns):
             present = {name: item for name, item in isic_format.optional.items() if name in columns}
-            return isic_format._replace(columns={**isic_format.columns, **present}, optional={})
+            classes = {**isic_format.columns, **present}
+            return isic_format._replace(id_column=id_column, columns=classes, optional={})
     return None
 
 

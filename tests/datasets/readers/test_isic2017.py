@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lesionlens.core.errors import DataError
@@ -66,6 +67,13 @@ def test_contradictory_and_invalid_flags_are_reported_together(isic2017: Path) -
     assert message.splitlines()[0].endswith("cannot be used: 2 errors of 2 kinds")
     assert "both melanoma and seborrheic keratosis: 1 (ISIC_0000001)" in message
     assert "ISIC_0000002 melanoma='x'" in message
+
+
+def test_column_of_images_may_be_called_image(isic2017: Path) -> None:
+    expected = load_table(f"isic2017:{isic2017}").frame
+    path = isic2017 / TRUTH
+    path.write_text(path.read_text().replace("image_id,", "image,", 1))
+    pd.testing.assert_frame_equal(load_table(f"isic2017:{isic2017}").frame, expected)
 
 
 def test_wrong_columns_name_actual_and_expected_ones(isic2017: Path) -> None:

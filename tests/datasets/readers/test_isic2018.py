@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lesionlens.core.errors import DataError
@@ -42,6 +43,13 @@ def test_row_without_exactly_one_diagnosis_raises(isic2018: Path, row: str) -> N
     path.write_text("\n".join([lines[0], lines[1], f"{lines[2].split(',')[0]},{row}"]))
     with pytest.raises(DataError, match=r"rows without exactly one diagnosis: 1 .*ISIC_0024314"):
         load_table(f"isic2018:{isic2018}")
+
+
+def test_column_of_images_may_be_called_image_id(isic2018: Path) -> None:
+    expected = load_table(f"isic2018:{isic2018}").frame
+    (path,) = isic2018.rglob("ISIC2018_Task3_Training_GroundTruth.csv")
+    path.write_text(path.read_text().replace("image,", "image_id,", 1))
+    pd.testing.assert_frame_equal(load_table(f"isic2018:{isic2018}").frame, expected)
 
 
 def test_bare_folder_is_detected(isic2018: Path) -> None:

@@ -74,6 +74,8 @@ def _restrict_searched(image_index: ImageIndex) -> ImageIndex:
 def _read_split(root: Path, files: SplitFiles, issues: IssueCollector) -> pd.DataFrame:
     path = _ground_truth_path(root, files)
     truth = read_table(path)
+    if "image_id" not in truth:
+        truth = truth.rename(columns={"image": "image_id"})
     if not {"image_id", "melanoma", "seborrheic_keratosis"} <= set(truth.columns):
         raise DataError(
             f"{path} has the columns {list(truth.columns)}; expected image_id, melanoma, seborrheic_keratosis"

@@ -33,7 +33,7 @@ def read_one_hot(path: Path, codes: Mapping[str, str], issues: IssueCollector) -
     Parameters
     ----------
     path
-        CSV file with a column ``image``.
+        CSV file with a column ``image`` or ``image_id``.
     codes
         Canonical diagnosis of each class column.
     issues
@@ -45,6 +45,8 @@ def read_one_hot(path: Path, codes: Mapping[str, str], issues: IssueCollector) -
         The column ``image`` or a class column is missing.
     """
     truth = read_table(path)
+    if "image" not in truth:
+        truth = truth.rename(columns={"image_id": "image"})
     missing = [name for name in ("image", *codes) if name not in truth]
     if missing:
         raise DataError(f"{path} lacks the column {missing[0]!r}; it has {', '.join(truth.columns)}")
