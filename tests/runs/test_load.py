@@ -230,7 +230,14 @@ def test_all_errors_are_listed_together() -> None:
     assert len(str(caught.value).splitlines()) == 4
 
 
-@pytest.mark.parametrize(("name", "message"), [("dmeo", "did you mean 'demo'"), ("none.yaml", "cannot read")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("dmeo", r"unknown recipe 'dmeo': did you mean 'demo'\? List all"),
+        ("t.csv", r"unknown recipe 't\.csv'\. List all"),
+        ("none.yaml", "cannot read"),
+    ],
+)
 def test_unknown_recipe(name: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(name)

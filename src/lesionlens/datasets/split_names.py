@@ -114,9 +114,9 @@ def _unknown_names_message(
     more = f" and {len(unknown) - _MAX_LISTED} more" if len(unknown) > _MAX_LISTED else ""
     return (
         f"{source} has names that are no split: {listed}{more}. Training is {_format_names(names.train)}, validation "
-        f"is {names.validation!r} and test is {names.test!r}. Rename them, or state which split they are with "
-        "data.train_split_names=[a,b], data.val_split_name=c and data.test_split_name=d (--train-split-name a, "
-        "--val-split-name c and --test-split-name d)"
+        f"is {names.validation!r} and test is {names.test!r}. Rename them, or state which split they are: "
+        "data.train_split_names=[a,b], data.val_split_name=c and data.test_split_name=d in a recipe, --train-split-name "
+        "a, --val-split-name c and --test-split-name d with the commands of data"
     )
 
 
