@@ -115,8 +115,8 @@ def _unknown_names_message(
     return (
         f"{source} has names that are no split: {listed}{more}. Training is {_format_names(names.train)}, validation "
         f"is {names.validation!r} and test is {names.test!r}. Rename them, or state which split they are: "
-        "data.train_split_names=[a,b], data.val_split_name=c and data.test_split_name=d in a recipe, --train-split-name "
-        "a, --val-split-name c and --test-split-name d with the commands of data"
+        "data.train_split_names=[a,b], data.val_split_name=c and data.test_split_name=d in a recipe, "
+        "--train-split-name a, --val-split-name c and --test-split-name d with the commands of data"
     )
 
 

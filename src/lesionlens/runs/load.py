@@ -153,7 +153,8 @@ def _unknown_recipe_message(name: str, base_chain: tuple[str, ...]) -> str:
     kind = f"base of the recipe {base_chain[-1]}:" if base_chain else "recipe"
     message = unknown_name_message(kind, name, [*builtin_recipes(), *row_recipe_names()])
     hint = message.partition(" Allowed:")[0].rstrip(":")
-    return f"{hint}{'' if hint.endswith('?') else '.'} List all with: lesionlens recipes. Or use the path of a .yaml file"
+    stop = "" if hint.endswith("?") else "."
+    return f"{hint}{stop} List all with: lesionlens recipes. Or use the path of a .yaml file"
 
 
 def _deep_merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
