@@ -224,6 +224,16 @@ def test_unwritable_output_raises_before_the_first_image(here: Path) -> None:
     assert partial_path(Path("p.csv")).read_text() == "my notes\n"
 
 
+@some
+def test_nothing_is_written_outside_the_folder_of_the_output(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed process would leave files in the system's folder for temporary files, which no later one removes."""
+    monkeypatch.setattr("tempfile.tempdir", str(here / "missing"))
+    score()
+    assert Path("p.csv").is_file()
+
+
 def test_no_file_is_left_if_no_image_can_be_read(here: Path) -> None:
     for number in (number for number in range(11) if number not in (2, 10)):
         (here / "images" / f"{number:02d}.png").unlink()

@@ -203,7 +203,12 @@ def parse_isic_predictions(columns: CSVColumns, isic_format: ISICFormat, path: P
 
 
 def write_isic2018(path: Path | str, predictions: Predictions) -> None:
-    """Write predictions in the format of ISIC 2018 Task 3, ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC``.
+    """Write predictions in the format of ISIC 2018 Task 3; see ``isic2018_columns``."""
+    write_csv_columns(Path(path), isic2018_columns(predictions))
+
+
+def isic2018_columns(predictions: Predictions) -> CSVColumns:
+    """Return the columns of the format of ISIC 2018 Task 3, ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC``.
 
     Raises
     ------
@@ -220,11 +225,16 @@ def write_isic2018(path: Path | str, predictions: Predictions) -> None:
         code: format_floats(predictions.scores[:, predictions.classes.index(name)])
         for code, name in zip(ISIC2018_COLUMNS, ISIC2018_CLASSES, strict=True)
     }
-    write_csv_columns(Path(path), {"image": list(map(str, predictions.image_id))} | scores)
+    return {"image": list(map(str, predictions.image_id))} | scores
 
 
 def write_isic2017(path: Path | str, predictions: Predictions) -> None:
-    """Write predictions in the format of ISIC 2017 Part 3, ``image_id,melanoma,seborrheic_keratosis``.
+    """Write predictions in the format of ISIC 2017 Part 3; see ``isic2017_columns``."""
+    write_csv_columns(Path(path), isic2017_columns(predictions))
+
+
+def isic2017_columns(predictions: Predictions) -> CSVColumns:
+    """Return the columns of the format of ISIC 2017 Part 3, ``image_id,melanoma,seborrheic_keratosis``.
 
     The score of nevus is omitted: the challenge has two binary tasks, each against the rest.
 
@@ -244,4 +254,4 @@ def write_isic2017(path: Path | str, predictions: Predictions) -> None:
         name: format_floats(predictions.scores[:, predictions.classes.index(name)])
         for name in ISIC2017_COLUMNS
     }
-    write_csv_columns(Path(path), {"image_id": list(map(str, predictions.image_id))} | scores)
+    return {"image_id": list(map(str, predictions.image_id))} | scores

@@ -115,6 +115,11 @@ def write_predictions(path: Path | str, predictions: Predictions) -> None:
 
     If the predictions have an ``other_class``, a column of that name repeats it in every row.
     """
+    write_csv_columns(Path(path), prediction_columns(predictions))
+
+
+def prediction_columns(predictions: Predictions) -> CSVColumns:
+    """Return the columns that ``write_predictions`` writes."""
     names = {name: list(map(str, getattr(predictions, name))) for name in ("image_id", "lesion_id", "label")}
     if predictions.other_class:
         names["other_class"] = [predictions.other_class] * len(predictions)
@@ -122,7 +127,7 @@ def write_predictions(path: Path | str, predictions: Predictions) -> None:
         SCORE_PREFIX + name: format_floats(predictions.scores[:, k])
         for k, name in enumerate(predictions.classes)
     }
-    write_csv_columns(Path(path), names | scores)
+    return names | scores
 
 
 def _parse(path: Path) -> ScoreTable:

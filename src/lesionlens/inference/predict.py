@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from lesionlens.core.errors import DataError, PredictionsError, RunInterrupted, unknown_name_message
 from lesionlens.core.fileio import output_lock
+from lesionlens.core.tabular import write_csv_columns
 from lesionlens.core.types import ProgressCallback
-from lesionlens.evaluation.isic_formats import write_isic2017, write_isic2018
+from lesionlens.evaluation.isic_formats import isic2017_columns, isic2018_columns
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.predictions_io import write_predictions
+from lesionlens.evaluation.predictions_io import prediction_columns
 from lesionlens.imaging.load import decoder_version
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.engine import EngineName, InferenceEngine, Precision
@@ -27,7 +27,11 @@ from lesionlens.inference.resume import (
 )
 from lesionlens.models.saved_model import ModelCard, load_model
 
-OUTPUT_WRITERS = {"lesionlens": write_predictions, "isic2017": write_isic2017, "isic2018": write_isic2018}
+OUTPUT_COLUMNS = {
+    "lesionlens": prediction_columns,
+    "isic2017": isic2017_columns,
+    "isic2018": isic2018_columns,
+}
 
 
 def predict(
@@ -84,8 +88,8 @@ def predict(
         The model or the images cannot be used, the file cannot be written, or the partial results next to it belong to
         another model.
     """
-    if output_format not in OUTPUT_WRITERS:
-        raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_WRITERS))
+    if output_format not in OUTPUT_COLUMNS:
+        raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_COLUMNS))
     out, mask_dir = (None if path is None else Path(path) for path in (out, mask_dir))
     loaded = load_model(model_dir, device=device)
     inputs = map_labels_to_model_classes(
@@ -107,7 +111,7 @@ def predict(
         device=next(loaded.model.parameters()).device.type,
         decoder=decoder_version(),
     )
-    write = partial(OUTPUT_WRITERS[output_format], out)
+    write = partial(_write_predictions, out, output_format)
     with output_lock(out):
         return _predict_to_file(run, open_named_engine, write, partial_path(out), requested, restart=restart)
 
@@ -141,10 +145,11 @@ def _validate_output_format(output_format: str, card: ModelCard, out: Path) -> N
     placeholder = InferenceInputs(("image",), (out,), ("image",), ("",), (None,))
     collector = ResultCollector(1, len(card.classes))
     collector.add(0, ImageResult("image", "", [0.0] * len(card.classes)))
-    with TemporaryDirectory() as folder:
-        OUTPUT_WRITERS[output_format](
-            Path(folder) / "predictions.csv", collector.build_result(placeholder, card).predictions
-        )
+    OUTPUT_COLUMNS[output_format](collector.build_result(placeholder, card).predictions)
+
+
+def _write_predictions(out: Path, output_format: str, predictions: Predictions) -> None:
+    write_csv_columns(out, OUTPUT_COLUMNS[output_format](predictions))
 
 
 def _run_and_save(
