@@ -187,7 +187,7 @@ def test_no_comparison_for_other_images_or_small_networks(
 def test_claims_are_not_judged_if_not_comparable(
     tmp_path: Path, profile: str, statement: str, overrides: tuple[str, ...]
 ) -> None:
-    results = replace(simulated(tmp_path, profile, statement), protocol_overrides=overrides)
+    results = replace(simulated(tmp_path, profile, statement), protocol_differences=overrides)
     folder = write_page(results, tmp_path / "page").parent
     record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert [claim["verdict"] for claim in record["claims"]] == ["not judged", "not run"]
@@ -205,7 +205,7 @@ def test_claims_are_not_judged_if_not_comparable(
 @pytest.mark.usefixtures("no_figures")
 def test_a_changed_protocol_is_not_the_papers(tmp_path: Path) -> None:
     results = replace(
-        simulated(tmp_path), protocol_overrides=("train.epochs=1",), command="lesionlens reproduce it"
+        simulated(tmp_path), protocol_differences=("train.epochs=1",), command="lesionlens reproduce it"
     )
     folder = write_page(results, tmp_path / "page").parent
     record = json.loads((folder / "results.json").read_text(encoding="utf-8"))

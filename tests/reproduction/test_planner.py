@@ -47,21 +47,17 @@ def test_selected_rows_with_other_repeats_and_overrides(tmp_path: Path) -> None:
     assert {(job.recipe.train.epochs, job.recipe.data.split_seed) for job in plan.jobs()} == {(3, 7)}
 
 
-def test_path_overrides_do_not_change_the_protocol(
-    tmp_path: Path,
-) -> None:
+def test_page_has_its_command(tmp_path: Path) -> None:
     plan = planned("arl/table5", tmp_path)
     paths = ReproductionOptions(
         PROFILES["paper"], tmp_path, overrides=("train.num_threads=1", "data.mask_dir=/my masks")
     )
-    assert plan.results(paths, []).protocol_overrides == ()
     assert plan.results(paths, []).command == (
         "lesionlens reproduce arl/table5 train.num_threads=1 'data.mask_dir=/my masks' --profile paper "
         "--dataset isic2017:FOLDER"
     )
     smoke = ReproductionOptions(PROFILES["smoke"], tmp_path, overrides=("train.epochs=3",), repeats=2)
     synthetic = replace(plan, source=f"isic2017:{tmp_path}/data/smoke-isic2017")
-    assert synthetic.results(smoke, []).protocol_overrides == ("train.epochs=3",)
     assert synthetic.results(smoke, []).command == (
         "lesionlens reproduce arl/table5 train.epochs=3 --profile smoke --repeats 2"
     )

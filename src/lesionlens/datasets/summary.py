@@ -170,15 +170,20 @@ def _provenance(table: LesionTable, frame: pd.DataFrame) -> list[tuple[str, str]
     if _is_synthetic(frame):
         return [("Origin", "generated images: not real skin, and no evidence about any patient")]
     dataset = DATASETS[table.name]
-    layout = table.name
-    if layout in ("ham10000", "isic2018"):  # both read both distributions, of which one has splits
-        layout = "isic2018" if (frame["split"] != "").any() else "ham10000"
     return [
-        ("Complete", completeness(frame["split"], DATASETS[layout].expected)),
+        ("Complete", table_completeness(table)),
         ("License", dataset.license),
         ("Cite", dataset.citation),
         ("Home", dataset.url),
     ]
+
+
+def table_completeness(table: LesionTable) -> str:
+    """Format the number of images of a dataset per official split, as `completeness` does."""
+    splits, layout = table.frame["split"], table.name
+    if layout in ("ham10000", "isic2018"):  # both read both distributions, of which one has splits
+        layout = "isic2018" if (splits != "").any() else "ham10000"
+    return completeness(splits, DATASETS[layout].expected)
 
 
 def completeness(splits: pd.Series, expected: Mapping[str, int]) -> str:

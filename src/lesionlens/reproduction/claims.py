@@ -58,7 +58,8 @@ VERDICT_LABELS: dict[ClaimVerdict, str] = {
     "no difference": "both rows have the same value",
     "the same run here": "both rows have the same run under this profile, so there is nothing to compare",
     "not run": "no run of one row has a counterpart of the other row with a value",
-    "not judged": "synthetic images, a small network or a changed protocol neither support nor contradict a claim",
+    "not judged": "synthetic images, a small network, a changed protocol, or a part of the runs: these neither support "
+    "nor contradict a claim",
 }
 
 ValuesByCell = Mapping[tuple[str, str], Sequence[RunValue]]
@@ -93,7 +94,7 @@ class ClaimResult:
     note
         Reason why there is no test, or a remark on it.
     is_judged
-        Whether the runs are comparable with the paper's, so that there is a verdict.
+        Whether all runs are finished and comparable with the paper's, so that there is a verdict.
     """
 
     better: str

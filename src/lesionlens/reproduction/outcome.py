@@ -35,7 +35,9 @@ class TableOutcome:
     @property
     def is_comparable_to_paper(self) -> bool:
         """Whether values are comparable with published ones: the paper's unchanged protocol on real images."""
-        return self.results.profile == "paper" and not self.results.protocol_overrides and not self.synthetic
+        return (
+            self.results.profile == "paper" and not self.results.protocol_differences and not self.synthetic
+        )
 
     def cell(self, row: str, column: str) -> TableCell:
         """Return the cell of a row and a column."""
@@ -45,7 +47,7 @@ class TableOutcome:
 def evaluate_table(results: TableResults) -> TableOutcome:
     """Evaluate the runs of a table; this measures attention maps and generated sets that were not measured before.
 
-    Claims are judged only if the runs are comparable with the paper's.
+    Claims are judged only if the runs are comparable with the paper's and all of them are finished.
     """
     cells = [(row.name, column.name) for row in results.spec.rows for column in results.spec.columns]
     measured: ValuesByCell = {(row, column): run_values(results, row, column) for row, column in cells}
@@ -55,8 +57,12 @@ def evaluate_table(results: TableResults) -> TableOutcome:
         evaluate_claims(results, measured),
         used_synthetic_data(results.cells),
     )
-    is_judged = outcome.is_comparable_to_paper
-    return replace(outcome, claims=tuple(replace(claim, is_judged=is_judged) for claim in outcome.claims))
+    return replace(outcome, claims=tuple(_with_is_judged(outcome, claim) for claim in outcome.claims))
+
+
+def _with_is_judged(outcome: TableOutcome, claim: ClaimResult) -> ClaimResult:
+    complete = all(outcome.cell(row, claim.column).is_complete for row in (claim.better, claim.worse))
+    return replace(claim, is_judged=outcome.is_comparable_to_paper and complete)
 
 
 def used_synthetic_data(cells: Iterable[RunCell]) -> bool:
@@ -112,7 +118,7 @@ def summary_sentence(outcome: TableOutcome) -> str:
 
 def _caveat_sentence(outcome: TableOutcome) -> str:
     images = "synthetic images" if outcome.synthetic else "real images"
-    changed = " with a changed protocol" if outcome.results.protocol_overrides else ""
+    changed = " with a changed protocol" if outcome.results.protocol_differences else ""
     protocol = changed if outcome.results.profile == "paper" else " with a small network or a small budget"
     subject = "real lesions" if outcome.synthetic else "fully trained networks"
     if outcome.results.profile == "smoke":

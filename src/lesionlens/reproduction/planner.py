@@ -11,6 +11,7 @@ from lesionlens.core.errors import RecipeError, unknown_name_message
 from lesionlens.reproduction.data_sources import is_synthetic
 from lesionlens.reproduction.jobs import Job, expand_jobs
 from lesionlens.reproduction.profiles import Profile
+from lesionlens.reproduction.protocol_differences import recipe_differences
 from lesionlens.reproduction.run_state import read_failure
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.runs.load import load_recipe
@@ -20,10 +21,6 @@ from lesionlens.runs.schema import Recipe
 RunState = Literal["finished", "failed", "started", "missing"]
 
 SET_PREFIX = "set:"
-PATH_KEYS = (  # keys of paths and hardware, which do not change the protocol
-    "data", "data.source", "data.mask_dir", "data.cache", "data.cache_dir", "model.weights", "train.device",
-    "train.num_workers", "train.num_threads", "train.compile",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,9 @@ class TableResults:
         Folder of the reproduction.
     tap_aliases
         Layer of the small network that replaces a layer of the paper's network, by the latter's name.
-    protocol_overrides
-        ``key=value`` settings of the user that change the paper's protocol.
+    protocol_differences
+        What the ``paper`` profile does otherwise than the paper: settings, precision, images; empty for the other
+        profiles, which replace the network.
     command
         Command that reproduces the table.
     """
@@ -93,7 +91,7 @@ class TableResults:
     caveats: tuple[str, ...]
     out: Path
     tap_aliases: Mapping[str, str] = field(default_factory=dict)
-    protocol_overrides: tuple[str, ...] = ()
+    protocol_differences: tuple[str, ...] = ()
     command: str = ""
 
     def local_map_name(self, name: str) -> str:
@@ -144,10 +142,6 @@ class ReproductionOptions:
     overrides: tuple[str, ...] = ()
     device: str = "auto"
 
-    def protocol_overrides(self) -> tuple[str, ...]:
-        """Return the overrides that change the protocol itself."""
-        return tuple(item for item in self.overrides if item.partition("=")[0] not in PATH_KEYS)
-
     def command(self, name: str, dataset: str) -> str:
         """Return the command that reproduces a table, with ``--dataset`` unless ``dataset`` is ""."""
         sources = ["--dataset", f"{dataset}:FOLDER"] if dataset else []
@@ -158,11 +152,12 @@ class ReproductionOptions:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run of a row's variant."""
+    """A run of a row's variant, and the settings in which its recipe differs from the paper's."""
 
     row: str
     variant: str
     job: Job
+    protocol_differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,13 +192,15 @@ class TablePlan:
         jobs = {planned.job.key: planned.job for planned in self.runs if planned.row in self.requested_rows}
         return list(jobs.values())
 
-    def results(self, options: ReproductionOptions, caveats: Sequence[str]) -> TableResults:
+    def results(
+        self, options: ReproductionOptions, caveats: Sequence[str], protocol_differences: Sequence[str] = ()
+    ) -> TableResults:
         """Return the state of each run."""
         cells = tuple(self._run_cell(planned, options.out) for planned in self.runs)
         synthetic = is_synthetic(self.source, options.out)
         return TableResults(
             self.name, self.spec, cells, options.profile.name, self.artifact_sets, tuple(caveats), options.out,
-            tap_aliases=options.profile.tap_aliases, protocol_overrides=options.protocol_overrides(),
+            tap_aliases=options.profile.tap_aliases, protocol_differences=tuple(protocol_differences),
             command=options.command(self.name, "" if synthetic else self.spec.dataset),
         )  # fmt: skip
 
@@ -249,10 +246,10 @@ def make_plan(
     """
     paths = _DataPaths(source, dict(artifact_sets), mask_dir)
     runs = [
-        PlannedRun(row.name, variant, job)
+        planned
         for row in spec.rows
         for variant, recipe in spec.recipes_of(row).items()
-        for job in _row_jobs(f"{name}:{recipe.slug}", spec, options, paths)
+        for planned in _plan_row(row.name, variant, f"{name}:{recipe.slug}", spec, options, paths)
     ]
     return TablePlan(name, spec, source, dict(artifact_sets), tuple(runs), _select_rows(spec, options.rows))
 
@@ -276,8 +273,21 @@ class _DataPaths:
             yield f"data.mask_dir={self.mask_dir}"
 
 
-def _row_jobs(name: str, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths) -> list[Job]:
-    """Return the runs of a row's recipe, with the overrides of profile, data paths and user, in this order."""
+def _plan_row(
+    row: str, variant: str, name: str, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths
+) -> Iterator[PlannedRun]:
+    """Yield the runs of a row's recipe."""
+    recipe = _row_recipe(name, spec, options, paths)
+    protocol_differences: tuple[str, ...] = ()
+    if options.profile.name == "paper":
+        papers_options = replace(options, repeats=None, overrides=())
+        protocol_differences = recipe_differences(recipe, _row_recipe(name, spec, papers_options, paths))
+    for job in expand_jobs(recipe, options.out):
+        yield PlannedRun(row, variant, job, protocol_differences)
+
+
+def _row_recipe(name: str, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths) -> Recipe:
+    """Return a row's recipe with the overrides of profile, data paths and user, in this order."""
     recipe = load_recipe(name)
     if not recipe.data.mask_dir:
         paths = replace(paths, mask_dir=None)
@@ -286,7 +296,7 @@ def _row_jobs(name: str, spec: TableSpec, options: ReproductionOptions, paths: _
         overrides += spec.short_overrides
     overrides += [f"data.cache_dir={options.out / 'cache'}", f"train.device={options.device}"]
     overrides.append(f"num_repeats={options.profile.resolve_repeats(recipe, options.repeats)}")
-    return expand_jobs(load_recipe(name, [*overrides, *options.overrides]), options.out)
+    return load_recipe(name, [*overrides, *options.overrides])
 
 
 def _select_rows(spec: TableSpec, patterns: tuple[str, ...]) -> tuple[str, ...]:

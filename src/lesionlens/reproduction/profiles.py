@@ -68,8 +68,8 @@ class Profile:
         Unchanged are attention and its options, data and task, crop strategy, augmentation, class balancing, loss,
         prior and folds. Replaced are backbone, optimizer, sizes and epochs.
         """
-        if self.name == "paper":
-            return []
+        if self.name == "paper":  # the papers trained in float32
+            return ["train.precision=fp32"] if recipe.train.precision == "auto" else []
         crops, data, architecture = recipe.crops, recipe.data, resolve(recipe).architecture
         from_scratch = self._trains_from_scratch(recipe, architecture)
         epochs = self.scratch_epochs if from_scratch else self.epochs

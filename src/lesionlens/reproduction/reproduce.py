@@ -23,7 +23,12 @@ from lesionlens.reproduction.html_page import write_page
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.measurements import COLUMN_METRICS
 from lesionlens.reproduction.plan_data import PlanData
-from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, make_plan
+from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, TableResults, make_plan
+from lesionlens.reproduction.protocol_differences import (
+    dataset_differences,
+    merge_differences,
+    run_differences,
+)
 from lesionlens.reproduction.run_state import clear_failure, write_failure
 from lesionlens.reproduction.runner import RunSummary, run_jobs
 from lesionlens.reproduction.spec import TableSpec
@@ -91,7 +96,7 @@ class Reproduction:
         """Write one page under a lock: a process that waits for it reuses the measurements of the first."""
         folder = self.options.out / "pages" / page_name(plan.name)
         with file_lock(folder.with_name(f".{folder.name}.lock")):
-            return write_page(plan.results(self.options, list(_protocol_caveats(plan, self.options))), folder)
+            return write_page(_read_results(plan, self.options, self.data), folder)
 
 
 def plan_reproduction(
@@ -184,13 +189,35 @@ def _uses_mask_dir(name: str, spec: TableSpec) -> bool:
     return any(load_recipe(f"{name}:{recipe.slug}").data.mask_dir for recipe in recipes)
 
 
-def _protocol_caveats(plan: TablePlan, options: ReproductionOptions) -> Iterable[str]:
+def _read_results(plan: TablePlan, options: ReproductionOptions, data: PlanData) -> TableResults:
+    """Return the state of each run, with everything in which the runs differ from the paper's protocol."""
+    differences = _protocol_differences(plan, options, data) if options.profile.name == "paper" else ()
+    return plan.results(options, list(_protocol_caveats(plan, options, differences)), differences)
+
+
+def _protocol_differences(plan: TablePlan, options: ReproductionOptions, data: PlanData) -> tuple[str, ...]:
+    """Return the differences of a table's planned and finished runs, and of its dataset."""
+    by_row: dict[str, list[str]] = {planned.row: [] for planned in plan.runs}
+    for planned in plan.runs:
+        by_row[planned.row] += planned.protocol_differences
+        if planned.job.is_finished(options.out):
+            table = data.read(planned.job.recipe).table
+            metadata = planned.job.run_dir(options.out).metadata()
+            by_row[planned.row] += run_differences(metadata, table.fingerprint())
+    return (*dataset_differences(data.load(plan.source)), *merge_differences(by_row))
+
+
+def _protocol_caveats(
+    plan: TablePlan, options: ReproductionOptions, differences: Sequence[str]
+) -> Iterable[str]:
     """Yield a sentence for each difference from the paper's protocol."""
+    if differences:
+        yield f"Not comparable with the paper, because these runs differ from its protocol: {'; '.join(differences)}."
     if options.profile.name != "paper":
         yield options.profile.summary
     if (load_table(plan.source).frame["source"] == "synthetic").any():
         yield SYNTHETIC_DATA_NOTICE
-    if options.overrides:
+    if options.overrides and not differences:
         yield f"Overrides of every recipe: {' '.join(options.overrides)}."
     if options.profile.name == "short" and plan.spec.short_overrides:
         yield f"Overrides of the profile: {' '.join(plan.spec.short_overrides)}."

@@ -59,16 +59,21 @@ class TableCell:
         return self.mean - self.published.value if self.published else math.nan
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every planned run, at least one, has a value."""
+        return self.num_runs == self.num_planned > 0
+
+    @property
     def published_in_interval(self) -> bool | None:
-        """Whether the published value is in the measured interval; None if one of them is missing."""
-        if self.published is None or math.isnan(self.low):
+        """Whether the published value is in the interval over all planned runs; None if anything is missing."""
+        if self.published is None or math.isnan(self.low) or not self.is_complete:
             return None
         return self.low <= self.published.value <= self.high
 
     @property
     def within_spread(self) -> bool | None:
-        """Whether the measured mean is within the published spread; None if one of them is missing."""
-        if self.published is None or self.published.spread is None or not self.num_runs:
+        """Whether the mean of all planned runs is within the published spread; None if anything is missing."""
+        if self.published is None or self.published.spread is None or not self.is_complete:
             return None
         return abs(self.difference) <= self.published.spread
 
