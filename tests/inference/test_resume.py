@@ -211,6 +211,9 @@ def test_unwritable_output_raises_before_the_first_image(here: Path) -> None:
 
     with pytest.raises(PredictionsError, match="the ISIC 2018 format has the classes"):
         score(output_format="isic2018", on_progress=never)
+    for name in ("p.parquet", "p.XLSX", "p.json"):
+        with pytest.raises(PredictionsError, match=r"written as CSV, not as \.\w+\. Pass p\.csv"):
+            score(out=here / name, on_progress=never)
     with pytest.raises(PredictionsError, match=r"images is a folder\. Pass the name of a file"):
         score(out=here / "images", on_progress=never)
     with (

@@ -91,6 +91,8 @@ def test_page_and_short_table() -> None:
     assert f"| AUC | melanoma | {row['mean']:.3f} | {row['std']:.3f} |" in text
     assert f"{low} to {high} | 3 |" in text
     assert "not a medical device" in text
+    table.loc[row.name, ["low", "high"]] = float("nan")
+    assert "to –" not in markdown_page(table, title="g", split="test", num_runs=5)
     console = Console(width=120, record=True, quiet=False, file=None)
     with console.capture() as output:
         console.print(build_summary_table(table))

@@ -7,7 +7,8 @@ import torch
 
 from lesionlens.core.errors import SavedModelError
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.saved_model import save_model
+from lesionlens.models.factory import ModelSpec
+from lesionlens.models.saved_model import ModelCard, load_model, save_model
 from lesionlens.segmentation.models import (
     SegmentationModelCard,
     SegmentationModelSpec,
@@ -40,11 +41,17 @@ def test_weights_of_another_network_raise(tmp_path: Path) -> None:
 
 
 def test_classifier_is_not_a_segmentation_model(tmp_path: Path) -> None:
-    (tmp_path / "model_card.json").write_text('{"format": 1, "classes": ["a", "b"]}')
-    save_model(tmp_path / "x", torch.nn.Linear(1, 1), CARD)
-    (tmp_path / "x" / "model.safetensors").rename(tmp_path / "model.safetensors")
-    with pytest.raises(SavedModelError, match="lesionlens segment train"):
-        load_segmentation_model(tmp_path)
+    classifier = ModelCard(
+        architecture=ModelSpec("test_resnet"), classes=("a", "b"), preprocessing=CARD.preprocessing
+    )
+    save_model(tmp_path / "classifier", classifier.architecture.build(2), classifier)
+    save_model(tmp_path / "segmentation", CARD.architecture.build(), CARD)
+    with pytest.raises(
+        SavedModelError, match=r"is a classifier, and a segmentation model is needed here: .* segment train"
+    ):
+        load_segmentation_model(tmp_path / "classifier")
+    with pytest.raises(SavedModelError, match="is a segmentation model, and a classifier is needed here"):
+        load_model(tmp_path / "segmentation")
 
 
 def test_missing_model_error(tmp_path: Path) -> None:

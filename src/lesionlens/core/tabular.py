@@ -196,6 +196,19 @@ _SPREADSHEETS = {
     ".ods": "an OpenDocument spreadsheet",
     ".numbers": "a Numbers spreadsheet",
 }
+OTHER_TABLE_SUFFIXES = {
+    *_SPREADSHEETS,
+    ".xls",
+    ".parquet",
+    ".pq",
+    ".feather",
+    ".json",
+    ".jsonl",
+    ".tsv",
+    ".pkl",
+    ".npy",
+    ".npz",
+}
 _FOREIGN_FORMATS = (
     (b"\xd0\xcf\x11\xe0", f"it is an old Excel workbook or another Office file; {_SAVE_AS_CSV}"),
     (b"\x1f\x8b", "it is a gzip archive; unpack it"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lesionlens.core.errors import DataError, PredictionsError, RunInterrupted, unknown_name_message
 from lesionlens.core.fileio import output_lock
-from lesionlens.core.tabular import write_csv_columns
+from lesionlens.core.tabular import OTHER_TABLE_SUFFIXES, write_csv_columns
 from lesionlens.core.types import ProgressCallback
 from lesionlens.evaluation.isic_formats import isic2017_columns, isic2018_columns
 from lesionlens.evaluation.predictions import Predictions
@@ -141,6 +141,10 @@ def _validate_output_format(output_format: str, card: ModelCard, out: Path) -> N
     if out.is_dir():
         raise PredictionsError(
             f"{out} is a folder. Pass the name of a file, for example {out / 'predictions.csv'}"
+        )
+    if out.suffix.lower() in OTHER_TABLE_SUFFIXES:
+        raise PredictionsError(
+            f"predictions are written as CSV, not as {out.suffix}. Pass {out.with_suffix('.csv').name}"
         )
     placeholder = InferenceInputs(("image",), (out,), ("image",), ("",), (None,))
     collector = ResultCollector(1, len(card.classes))

@@ -1,6 +1,7 @@
 """Saved models: a directory with ``model.safetensors`` and ``model_card.json``, without pickled objects."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -47,6 +48,7 @@ class BaseModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    model_kind: ClassVar[str]
     written_by: ClassVar[str]  # the command
 
     format: Literal[1] = 1
@@ -72,6 +74,7 @@ class ModelCard(BaseModelCard):
         Whether each score is an independent sigmoid of one class against all others; these need not sum to one.
     """
 
+    model_kind = "a classifier"
     written_by = "lesionlens train"
 
     name: str | None = None
@@ -149,13 +152,31 @@ def read_model_card(folder: Path, card_type: type[Card]) -> Card:
     SavedModelError
         The card is missing or damaged, or that of another kind of model.
     """
+    text = ""
     try:
-        return card_type.model_validate_json((folder / CARD_FILE).read_text(encoding="utf-8"))
+        text = (folder / CARD_FILE).read_text(encoding="utf-8")
+        return card_type.model_validate_json(text)
     except (OSError, UnicodeDecodeError, ValidationError, RecipeError) as error:
+        if (kind := _kind_on_card(text)) not in ("", card_type.model_kind):
+            raise SavedModelError(
+                f"{folder} is {kind}, and {card_type.model_kind} is needed here: the model that {card_type.written_by} "
+                "writes"
+            ) from error
         raise SavedModelError(
             f"{folder} is not a model that {card_type.written_by} of this version wrote, or its {CARD_FILE} is "
             f"damaged: {_first_reason(error)}"
         ) from error
+
+
+def _kind_on_card(text: str) -> str:
+    """Return the kind of model that a readable card describes, else ""."""
+    try:
+        card = json.loads(text)
+    except ValueError:
+        return ""
+    if not isinstance(card, dict) or "architecture" not in card:
+        return ""
+    return "a segmentation model" if "kind" in card else "a classifier" if "classes" in card else ""
 
 
 def _first_reason(error: Exception) -> str:

@@ -183,7 +183,7 @@ def format_row(row: Mapping[Hashable, object]) -> list[str]:
         metric_title(str(row["metric"])),
         format_scope(class_name or Aggregate(row["aggregate"])),
         *(numbers[name] for name in ("mean", "std", "std_population", "min", "max")),
-        f"{numbers['low']} to {numbers['high']}",
+        UNDEFINED_SYMBOL if math.isnan(float(str(row["low"]))) else f"{numbers['low']} to {numbers['high']}",
         str(row["n"]),
     ]
 

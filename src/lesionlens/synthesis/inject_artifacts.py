@@ -160,7 +160,9 @@ def _load_table_of_flat_ids(source: str, classes: Sequence[str] | None, *, withi
 
 def _resolve_task(task: str, classes: Sequence[str]) -> str:
     if not (name := match_class(task, classes)):
-        raise DataError(unknown_name_message("class", task, classes))
+        raise DataError(
+            f"{unknown_name_message('class', task, classes)}. Choose the class of the artifact with --task"
+        )
     return name
 
 
