@@ -51,7 +51,7 @@ def test_both_engines_equal_torch_from_one_export(cache: Path, monkeypatch: pyte
 
 def test_missing_package_error(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed, "find_spec", lambda name: None)
-    with pytest.raises(BackendError, match=r"requires openvino, .* pip install 'lesionlens\[engines\]'"):
+    with pytest.raises(BackendError, match=r"requires openvino, .* pip install '\.\[engines\]'"):
         open_engine(untrained(), "openvino", num_images=1)
     assert open_engine(untrained(), num_images=10**6).name == "torch"
 

@@ -44,7 +44,7 @@ def test_unsupported_encoder_raises() -> None:
 
 def test_missing_extra_error_has_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
-    with pytest.raises(ModelError, match=r"pip install 'lesionlens\[segmentation\]'"):
+    with pytest.raises(ModelError, match=r"pip install '\.\[segmentation\]'"):
         SegmentationModelSpec().build()
 
 

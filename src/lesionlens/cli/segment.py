@@ -9,7 +9,7 @@ from lesionlens.cli.options import NumThreadsOption, WithinRootOption, out_file,
 
 segment_app = typer.Typer(
     help="Lesion segmentation: train a model, predict masks, evaluate them. Requires the extra: "
-    "pip install 'lesionlens[segmentation]'",
+    "pip install '.[segmentation]' in the folder of the source code.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -28,7 +28,8 @@ def require(*packages: str) -> None:
     """
     if absent := missing_packages(*packages):
         raise BackendError(
-            f"this requires {' and '.join(absent)}, not installed here: pip install 'lesionlens[engines]'"
+            f"this requires {' and '.join(absent)}, not installed here. In the folder of the source code, run: "
+            "pip install '.[engines]'"
         )
 
 

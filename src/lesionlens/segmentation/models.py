@@ -109,7 +109,7 @@ def _import_smp() -> ModuleType:
     except ImportError as error:
         raise ModelError(
             "Segmentation requires the package segmentation-models-pytorch. "
-            "Install it with: pip install 'lesionlens[segmentation]'"
+            "In the folder of the source code, run: pip install '.[segmentation]'"
         ) from error
     return library  # type: ignore[no-any-return]
 
