@@ -94,10 +94,8 @@ def _write_own_images(folder: Path, source: Path) -> pd.DataFrame:
     new[columns].to_csv(folder / "labels.csv", index=False)
     table[columns].to_csv(folder / "all-labels.csv", index=False)
     table[columns].replace("nevus", "dermatofibroma").to_csv(folder / "other-labels.csv", index=False)
-    custom = table[columns].assign(image=[f"../my/{name}" for name in table["image"]])
-    custom["label"] = np.where(table["label"] == "melanoma", "neoplastic", "reactive")
-    (folder / "custom").mkdir()
-    custom.to_csv(folder / "custom" / "images.csv", index=False)
+    tissue = table[columns].assign(label=np.where(table["label"] == "melanoma", "neoplastic", "reactive"))
+    tissue.to_csv(folder / "my" / "tissue.csv", index=False)
     mine = table[columns][NUM_NEW_IMAGES : 2 * NUM_NEW_IMAGES]
     mine.assign(image="my/" + mine["image"]).to_csv(folder / "mine.csv", index=False)
     return table
