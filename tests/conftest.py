@@ -49,8 +49,10 @@ class TimmImporter(MetaPathFinder):
 def pytest_configure() -> None:
     """Insert the finder before jaxtyping's import hook; let tests interrupt the processes that they start."""
     sys.meta_path.insert(0, TimmImporter())
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited by background jobs of a shell
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # jobs that a shell starts in the background inherit the first as ignored, those of nohup the second
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_finish() -> None:

@@ -12,6 +12,7 @@ from lesionlens.core.errors import LesionLensError
     [
         (["--epochs", "1"], "No such option: --epochs. It is a key of the recipe: use train.epochs=1"),
         (["--epochs=5"], "use train.epochs=5"),
+        (["--data", "isic2017:x"], "use data=isic2017:x"),
         (["--train.lr", "0.1"], "use train.lr=0.1"),
         (["--batch-size"], "use train.batch_size=VALUE"),
         (["--count", "3"], "use crops.train.count=3 or crops.test.count=3"),
@@ -44,3 +45,14 @@ def test_unknown_networks_are_named_with_backbones(arguments: list[str], message
     assert outcome.exception is not None
     with pytest.raises(LesionLensError, match=message):
         raise outcome.exception
+
+
+@pytest.mark.parametrize("name", ["validate", "audit", "split"])
+def test_command_of_a_group_is_suggested(name: str) -> None:
+    outcome = CliRunner().invoke(app, [name, "x"])
+    assert f"No such command '{name}'. Did you mean 'data {name}'?" in outcome.output
+
+
+def test_pattern_without_wildcards_is_suggested() -> None:
+    outcome = CliRunner().invoke(app, ["models", "arl"])
+    assert "lesionlens models '*arl*'" in str(outcome.exception)

@@ -34,11 +34,11 @@ def test_a_task_is_read_from_the_classes(
     [
         ("a/b", ("a", "b", "a/b"), "can be read in 2 ways: a class has this name. Use class:a/b"),
         ("melanomia", THREE, "unknown task 'melanomia': did you mean 'melanoma'"),
-        ("nevus/wart", THREE, "unknown task 'wart'"),
+        ("nevus/wart", THREE, "unknown class 'wart'"),
         ("class:wart", THREE, "unknown task 'wart'"),
         ("nevus/nevus", THREE, "is not a task"),
         ("", THREE, "unknown task ''"),
-        ("/", THREE, "unknown task ''"),
+        ("/", THREE, "unknown class ''"),
     ],
 )
 def test_other_tasks_raise(text: str, classes: tuple[str, ...], message: str) -> None:

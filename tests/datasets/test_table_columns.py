@@ -81,7 +81,8 @@ def test_second_column_for_one_content_is_reported(tmp_path: Path, header: str, 
 def test_all_misspelled_columns_are_reported(tmp_path: Path) -> None:
     (warning,) = load(tmp_path, "image,label,lesionid,patientid,color\na,nv,L,P,red\n").warnings
     assert warning == (
-        "columns that are not used: 2 ('lesionid', did you mean 'lesion_id'?, 'patientid', did you mean 'patient_id'?)."
+        "columns that are not used: 2 ('lesionid', did you mean 'lesion_id'? (without it, every image is its own "
+        "lesion), 'patientid', did you mean 'patient_id'?)."
     )
 
 

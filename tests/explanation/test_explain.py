@@ -51,7 +51,8 @@ def test_overwritten_files_are_reported_first(loaded: LoadedModel, tmp_path: Pat
     images = [write_image(tmp_path / f"{name}.png") for name in "ab"]
     explain(loaded, images[1:], tmp_path / "out", methods=["gradcam"])
     with pytest.warns(
-        UserWarning, match=r"has maps of 1 of 2 images, for example b\.panel\.png: they are overwr"
+        UserWarning,
+        match=r"already contains maps of 1 of 2 images, for example b\.panel\.png: they are overwr",
     ):
         explain(loaded, images, tmp_path / "out", methods=["gradcam"])
 
@@ -197,7 +198,7 @@ def test_unreadable_images_are_skipped_with_one_warning(loaded: LoadedModel, tmp
     with pytest.warns(UserWarning, match=r"(?s)1 of 2 images were skipped.*broken"):
         written = explain(loaded, [broken, good], tmp_path, methods=("cam",))
     assert [path.name for path in written] == ["good.cam.png", "good.panel.png"]
-    with pytest.raises(ImageError, match="none of the 1"):
+    with pytest.raises(ImageError, match="the image cannot be read"):
         explain(loaded, [broken], tmp_path)
 
 

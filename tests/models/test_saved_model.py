@@ -133,3 +133,18 @@ def test_damaged_files_raise(tmp_path: Path, damage: str) -> None:
         card.write_text(card.read_text().replace('"test_resnet"', '"resnet18"'))
     with pytest.raises(SavedModelError):
         load_model(tmp_path)
+
+
+def test_what_was_passed_in_place_of_a_model_is_named(tmp_path: Path) -> None:
+    saved(tmp_path / "runs" / "mine" / "model")
+    for path, message in (
+        (
+            tmp_path / "runs" / "mine" / "model" / "model.safetensors",
+            r"is a file; pass the directory that contains",
+        ),
+        (tmp_path / "runs" / "yours", r"there is no folder .*yours; check the name"),
+        (tmp_path / "runs", r"no model in .*runs, but in its folders: mine\. Pass one of these"),
+        (tmp_path, r"no model in .*: expected a directory with"),
+    ):
+        with pytest.raises(SavedModelError, match=message):
+            load_model(path)

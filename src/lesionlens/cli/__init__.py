@@ -31,7 +31,23 @@ EXIT_INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 
 class _RootGroup(TyperGroup):
-    """The command ``lesionlens``, which reports Ctrl-C and files that end too early in its own words."""
+    """The command ``lesionlens``, which reports unknown commands, Ctrl-C and files that end early in its own words."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the arguments name; suggest ``data validate`` for ``validate``."""
+        try:
+            return super().resolve_command(ctx, args)
+        except Exception as error:  # UsageError is a class of click or of typer, depending on the version
+            inside = [
+                f"{group} {args[0]}"
+                for group, command in self.commands.items()
+                if args[0] in getattr(command, "commands", {})
+            ]
+            if inside:
+                error.message = (  # type: ignore[attr-defined]
+                    f"No such command '{args[0]}'. Did you mean '{inside[0]}'?"
+                )
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""

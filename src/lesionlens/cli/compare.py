@@ -120,6 +120,7 @@ def compare_command(
 
             write_comparison(out, report)
             write_comparison_figure(out, report, models, names)
+            options.report_out(out)
     make_console().print(comparison_table(report))
 
 

@@ -116,6 +116,7 @@ def _write_results(
 
         write_evaluation(out / "evaluation.json", result)
         write_figures(out, result)
+        options.report_out(out)
 
 
 def _evaluate_group(
@@ -145,6 +146,7 @@ def _evaluate_group(
             write_group_evaluation(out, evaluation)
             for repeat, pool in evaluation.pools.items():
                 write_figures(out / repeat, pool)
+            options.report_out(out)
     make_console().print(GroupTable(evaluation))
 
 

@@ -32,6 +32,8 @@ def explain_command(
     """
     from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.core.runtime import set_num_threads
+    from lesionlens.datasets.folder_walk import PANEL_SUFFIX
+    from lesionlens.datasets.issues import pluralize
     from lesionlens.explanation.explain import explain
     from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
     from lesionlens.models.saved_model import load_model
@@ -53,7 +55,9 @@ def explain_command(
             masks={path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask},
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
+    explained = sum(path.name.endswith(PANEL_SUFFIX) for path in written)
     print_line(
         console,
-        f"{len(written)} images are in {out}. Research use only, not a medical device.",
+        f"{pluralize(explained, 'image')} explained: {pluralize(len(written), 'file')} in {out}. "
+        "Research use only, not a medical device.",
     )

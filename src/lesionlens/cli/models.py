@@ -83,6 +83,9 @@ def _no_network_message(pattern: str) -> str:
         )
     similar = ", ".join(similar_backbones(pattern.strip("*")))
     hint = f". Similar backbones of timm, for model.backbone: {similar}" if similar else ""
+    if inside := [name for name in ZOO if pattern in name]:
+        command = f"lesionlens models {quote(f'*{pattern}*')}"
+        return f"no network has the name {pattern!r}, but {len(inside)} contain it: {command}"
     return unknown_name_message("model", pattern, ZOO) + hint
 
 

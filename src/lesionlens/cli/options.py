@@ -29,6 +29,13 @@ def out_folder(help: str) -> Any:
     return typer.Option("--out", "-o", help=help, callback=_checked_before_work(check_writable_dir))
 
 
+def report_out(out: Path) -> None:
+    """Print where the results of a command are."""
+    from lesionlens.core.console import make_console, print_line
+
+    print_line(make_console(stderr=True), f"Results are in {out}", style="dim")
+
+
 def out_file(help: str, *names: str) -> Any:
     """Return an option for a file to write or replace, ``--out`` by default."""
     names = names or ("--out", "-o")
@@ -130,8 +137,11 @@ class RecipeCommand(TyperCommand):
 def _recipe_keys_of_option(option: str) -> list[str]:
     """Return the recipe keys that an option such as ``--epochs`` or ``--train.epochs`` may mean."""
     from lesionlens.runs.keys import recipe_keys
+    from lesionlens.runs.load import SHORTHAND_KEYS
 
     name = option.lstrip("-").replace("-", "_")
+    if name in SHORTHAND_KEYS:
+        return [name]
     keys = [key.full_name for key in recipe_keys()]
     return [key for key in keys if name in {key, key.rpartition(".")[2]}][:4]
 

@@ -263,7 +263,7 @@ def read_csv_columns(path: Path, *, is_used: Callable[[str], bool] = lambda _: F
         length of a row differs from that of the header, or a column that is used holds no text.
     """
     if path.is_dir():
-        raise PredictionsError(f"{path} is a folder; name a CSV file, such as predictions.csv in it")
+        raise PredictionsError(f"{path} is a folder; name a CSV file in it")
     if not path.exists():
         raise PredictionsError(f"there is no file {path}; check the name")
     try:

@@ -91,9 +91,11 @@ def _segmentations(
                 yield (name, *rest)
 
 
-def _match(text: str, classes: Sequence[str]) -> str:
+def _match(text: str, classes: Sequence[str], *, is_part: bool = False) -> str:
     if name := match_class(text, classes):
         return name
+    if is_part:
+        raise DataError(unknown_name_message("class", text, classes))
     raise DataError(unknown_name_message("task", text, (ALL_CLASSES, *classes)))
 
 
@@ -101,7 +103,7 @@ def _explain(text: str, classes: Sequence[str]) -> TaskName:
     """Raise an error about the first part that is not a class, or about the combination."""
     separator = next((character for character in "/+" if character in text), None)
     for part in text.split(separator) if separator else (text,):
-        _match(part, classes)
+        _match(part, classes, is_part=bool(separator))
     raise DataError(
         f"{text!r} is not a task; use one class, ONE/OTHER for one against another, or ONE+OTHER for independent scores"
     )

@@ -25,7 +25,7 @@ _FIGURES = {
     "comparison.json": ("comparison.png",),
     "audit.json": ("duplicates.png",),
 }
-_PANEL_SUFFIX = ".panel.png"  # of `lesionlens explain`, which writes STEM.MAP.png and STEM.panel.png
+PANEL_SUFFIX = ".panel.png"  # of `lesionlens explain`, which writes STEM.MAP.png and STEM.panel.png
 OUTPUT_FOLDERS = "folders that LesionLens wrote"
 OUTPUT_IMAGES = "images that LesionLens wrote"
 MASK_FOLDERS = "folders of masks"
@@ -149,7 +149,7 @@ def _is_output(names: set[str]) -> bool:
 def _output_images(names: set[str]) -> set[str]:
     """Return the names of figures, of panels, and of the maps of the same images."""
     figures = {figure for file, written in _FIGURES.items() if file in names for figure in written}
-    stems = {name.removesuffix(_PANEL_SUFFIX) for name in names if name.endswith(_PANEL_SUFFIX)} - {""}
+    stems = {name.removesuffix(PANEL_SUFFIX) for name in names if name.endswith(PANEL_SUFFIX)} - {""}
     return figures | {
         name for name in names if name.endswith(".png") and name[:-4].rpartition(".")[0] in stems
     }

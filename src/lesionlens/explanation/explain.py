@@ -17,6 +17,7 @@ from lesionlens.core.figure_style import warn_about_missing_glyphs
 from lesionlens.core.list_arguments import as_name_list, as_path_list
 from lesionlens.core.taxonomy import match_class
 from lesionlens.core.types import ProgressCallback
+from lesionlens.datasets.folder_walk import PANEL_SUFFIX
 from lesionlens.explanation.cam import eval_mode
 from lesionlens.explanation.crop_frames import draw_crop_frames
 from lesionlens.explanation.methods import compute_maps_by_name
@@ -312,22 +313,23 @@ def _write_explanation(
         label=label,
         target_class=explanation.target_class,
     )
-    yield write_png(out / f"{stem}.panel.png", rendered_panel)
+    yield write_png(out / f"{stem}{PANEL_SUFFIX}", rendered_panel)
 
 
 def _warn_about_overwriting(out: Path, stems: Sequence[str]) -> None:
-    existing = [stem for stem in stems if (out / f"{stem}.panel.png").exists()]
+    existing = [stem for stem in stems if (out / f"{stem}{PANEL_SUFFIX}").exists()]
     if existing:
         warnings.warn(
-            f"{out} has maps of {len(existing)} of {len(stems)} images, for example {existing[0]}.panel.png: they are "
-            "overwritten",
+            f"{out} already contains maps of {len(existing)} of {len(stems)} images, for example "
+            f"{existing[0]}{PANEL_SUFFIX}: they are overwritten",
             stacklevel=3,
         )
 
 
 def _report_failures(failures: Sequence[str], *, total: int) -> None:
     if failures and len(failures) == total:
-        raise ImageError(f"none of the {total} images can be read:\n" + "\n".join(failures))
+        subject = "the image cannot" if total == 1 else f"none of the {total} images can"
+        raise ImageError(f"{subject} be read:\n" + "\n".join(failures))
     if failures:
         listed = "\n".join(failures)
         warnings.warn(f"{len(failures)} of {total} images were skipped:\n{listed}", stacklevel=3)

@@ -251,6 +251,17 @@ def find_model_dir(folder: Path) -> Path:
     for candidate in (folder, folder / "model"):
         if (candidate / CARD_FILE).is_file():
             return candidate
+    if folder.is_file():
+        raise SavedModelError(
+            f"{folder} is a file; pass the directory that contains model.safetensors and {CARD_FILE}"
+        )
+    if not folder.exists():
+        raise SavedModelError(f"there is no folder {folder}; check the name")
+    runs = sorted(path.name for path in folder.iterdir() if (path / "model" / CARD_FILE).is_file())
+    if runs:
+        raise SavedModelError(
+            f"no model in {folder}, but in its folders: {', '.join(runs)}. Pass one of these"
+        )
     raise SavedModelError(
         f"no model in {folder}: expected a directory with model.safetensors and model_card.json, "
         "or the directory of a run with model/"

@@ -172,7 +172,7 @@ def _apply_override(raw: dict[str, Any], override: str) -> str:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(
-            f"{shorten_repr(override)} is not an override; use section.key=value, for example train.epochs=5"
+            f"{shorten_repr(override)} is not an override; use section.key=value without blanks, such as train.epochs=5"
         )
     if key == "base":
         raise RecipeError(
@@ -213,6 +213,14 @@ def _open_section(raw: dict[str, Any], path: Sequence[str], override: str) -> di
     return raw
 
 
+_EXPECTED = {  # in place of pydantic's messages about parsing
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
+}
+
+
 def _format_error(error: Any) -> str:
     path = [str(name) for name in error["loc"]]
     key = ".".join(name if name.isprintable() else repr(name) for name in path)
@@ -225,6 +233,8 @@ def _format_error(error: Any) -> str:
         return f"{key} is missing: set it in the recipe or with {key}=…"
     if error["type"] in {"tuple_type", "list_type"}:
         return f"{key}: expected a list, [a,b], got {shorten_repr(error['input'])}"
+    if error["type"] in _EXPECTED:
+        return f"{key}: expected {_EXPECTED[error['type']]} (got {shorten_repr(error['input'])})"
     value = "" if isinstance(error["input"], dict | BaseModel) else f" (got {shorten_repr(error['input'])})"
     return f"{f'{key}: ' if key else ''}{error['msg'].removeprefix('Value error, ')}{value}"
 

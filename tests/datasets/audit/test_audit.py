@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.core.errors import DataError
-from lesionlens.datasets.audit.audit import Audit, audit_tables
+from lesionlens.datasets.audit.audit import NO_SPLITS, Audit, audit_tables
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.datasets.table import LesionTable
@@ -101,6 +101,7 @@ def test_label_conflicts_between_two_datasets(make_table: MakeTable) -> None:
         "image ids in more than one dataset": ("a: one, one again",),
         "lesions with more than one label": ("1: melanoma, nevus",),
         "datasets with images of unknown lesion": ("one again: 1 image, treated as 1 separate lesion",),
+        NO_SPLITS: ("pass the split that training uses, for example --split group_holdout",),
     }
 
 

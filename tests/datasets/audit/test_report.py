@@ -43,7 +43,12 @@ def test_clean_dataset_is_stated(make_table: MakeTable) -> None:
     labels, methods = ["melanoma", "nevus"] * 6, ["histo", "follow_up"] * 6
     table = make_table("made", "abcdefghijkl", seed=0, diagnosis=labels, diagnosis_method=methods)
     text = printed(audit_tables([table]))
-    assert "No leak found between splits or datasets." in text
+    assert "Splits: none" in text
+    assert "leaks between splits were not checked" in text
+    assert "No leak found" not in text
+    other = make_table("other", "mnop", seed=50, split=["train", "train", "train", "test"])
+    assert "No leak found between splits.\n" in printed(audit_tables([other]))
+    assert "No leak found between splits or datasets.\n" in printed(audit_tables([table, other]))
     assert "diagnosis_method       2               1.00    0.50      1.00  strong" in text
 
 

@@ -168,7 +168,8 @@ def test_optional_columns_by_name_and_misspelled_ones(folder: Path, write_image)
     assert frame["split"].tolist() == ["train", "validation"]
     assert frame["mask_path"].tolist() == [str(folder / "m" / "mask.png"), ""]
     assert frame["lesion_id"].tolist() == frame["image_id"].tolist()
-    assert [line for line in table.warnings if "'lesionid'" in line and "'lesion_id'" in line]
+    (line,) = [line for line in table.warnings if "'lesionid'" in line and "'lesion_id'" in line]
+    assert "without it, every image is its own lesion" in line
     assert [line for line in table.warnings if line.startswith("missing masks: 1")]
 
 

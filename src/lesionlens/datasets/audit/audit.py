@@ -136,6 +136,8 @@ def _labels_conflict(first: str, second: str) -> bool:
     return len(labels) == 2 and not general and not keratoses
 
 
+NO_SPLITS = "no image has a split, so that leaks between splits were not checked"
+_NO_SPLITS_ADVICE = "pass the split that training uses, for example --split group_holdout"
 _METADATA_COLUMNS = ("diagnosis_method", "site", "age", "sex", "source")
 
 
@@ -200,6 +202,7 @@ def audit_tables(
             [
                 ("files that are missing or cannot be read", "conflict", unreadable),
                 ("warnings of the reader", "note", warnings),
+                (NO_SPLITS, "note", [] if (rows["split"] != "").any() else [_NO_SPLITS_ADVICE]),
                 ("columns that predict the class without the image", "note", _strong_shortcuts(shortcuts)),
             ]
         ),

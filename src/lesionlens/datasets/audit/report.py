@@ -28,7 +28,7 @@ from lesionlens.core.fileio import atomic_write
 from lesionlens.core.fonts import text_height, wrap_text
 from lesionlens.core.json_file import write_json
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.datasets.audit.audit import Audit, DuplicateFinding, Finding, ImageRef
+from lesionlens.datasets.audit.audit import NO_SPLITS, Audit, DuplicateFinding, Finding, ImageRef
 from lesionlens.datasets.issues import pluralize
 from lesionlens.imaging.decode import read_rgb
 
@@ -39,11 +39,12 @@ _SEVERITY_STYLES = {"leak": "bold red", "conflict": "bold yellow", "note": "bold
 def format_audit(audit: Audit) -> RenderableType:
     """Return an audit for the terminal: findings with a few cases each, leaks first, then the shortcuts."""
     sources = ", ".join(f"{name} ({pluralize(images, 'image')})" for name, images in audit.sources)
-    head = Text(
-        f"Audit of {sources}\nSplits: {audit.split_description or 'the official splits, if there are any'}\n"
-    )
-    if not any(finding.severity == "leak" for finding in audit.findings):
-        head.append("No leak found between splits or datasets.\n", style="bold green")
+    has_splits = all(finding.kind != NO_SPLITS for finding in audit.findings)
+    splits = audit.split_description or ("the official splits" if has_splits else "none")
+    head = Text(f"Audit of {sources}\nSplits: {splits}\n")
+    compared = [*["splits"] * has_splits, *["datasets"] * (len(audit.sources) > 1)]
+    if compared and not any(finding.severity == "leak" for finding in audit.findings):
+        head.append(f"No leak found between {' or '.join(compared)}.\n", style="bold green")
     blocks: list[RenderableType] = [head, *map(_format_finding, audit.findings)]
     if audit.shortcuts:
         blocks.append(_shortcut_table(audit))

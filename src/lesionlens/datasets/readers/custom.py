@@ -258,7 +258,8 @@ def _report_columns(frame: pd.DataFrame, issues: IssueCollector) -> None:
     ]
     issues.add_warning("columns that are not used", nested)
     for name, near in misspelled_columns(frame):
-        issues.add_warning("columns that are not used", [f"{name!r}, did you mean {near!r}?"])
+        consequence = "" if near != "lesion_id" else " (without it, every image is its own lesion)"
+        issues.add_warning("columns that are not used", [f"{name!r}, did you mean {near!r}?{consequence}"])
     for column in unused_columns(frame):
         if column.is_error and column.differences:
             issues.add_error(
