@@ -48,7 +48,7 @@ class BaseModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model_kind: ClassVar[str]
+    kind_name: ClassVar[str]
     written_by: ClassVar[str]  # the command
 
     format: Literal[1] = 1
@@ -74,7 +74,7 @@ class ModelCard(BaseModelCard):
         Whether each score is an independent sigmoid of one class against all others; these need not sum to one.
     """
 
-    model_kind = "a classifier"
+    kind_name = "a classifier"
     written_by = "lesionlens train"
 
     name: str | None = None
@@ -157,9 +157,9 @@ def read_model_card(folder: Path, card_type: type[Card]) -> Card:
         text = (folder / CARD_FILE).read_text(encoding="utf-8")
         return card_type.model_validate_json(text)
     except (OSError, UnicodeDecodeError, ValidationError, RecipeError) as error:
-        if (kind := _kind_on_card(text)) not in ("", card_type.model_kind):
+        if (kind := _kind_on_card(text)) not in ("", card_type.kind_name):
             raise SavedModelError(
-                f"{folder} is {kind}, and {card_type.model_kind} is needed here: the model that {card_type.written_by} "
+                f"{folder} is {kind}, and {card_type.kind_name} is needed here: the model that {card_type.written_by} "
                 "writes"
             ) from error
         raise SavedModelError(

@@ -175,7 +175,7 @@ class SegmentationModelCard(BaseModelCard):
         Whether predicted masks are reduced to their largest connected component, with holes filled.
     """
 
-    model_kind = "a segmentation model"
+    kind_name = "a segmentation model"
     written_by = "lesionlens segment train"
 
     kind: Literal["segmentation"] = "segmentation"

@@ -77,6 +77,7 @@ def test_separators_byte_order_mark_blank_lines_and_letter_case(
             "utf-8",
             "needs a column diagnosis or label; it has image, class. Rename the column with the labels to label",
         ),
+        ("photo,class\n00123,mel\n", "utf-8", "(?s)needs a column image .*needs a column diagnosis or label"),
         ('image,label\n"00123,mel\n', "utf-8", "cannot be read as a table"),
     ],
 )

@@ -207,8 +207,8 @@ def _read_file(path: Path, issues: IssueCollector, *, required: Sequence[str]) -
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a table; name the table: {guess_table_path(path)}")
     table = use_split_column(read_table(path, normalize_columns=True))
-    for content in required:
-        _require_column(table, content, path)
+    if missing := [message for content in required if (message := _missing_column(table, content, path))]:
+        raise DataError("\n".join(missing))
     _report_columns(table, issues)
     return rename_columns(table)
 
@@ -219,11 +219,11 @@ def guess_table_path(folder: Path) -> str:
     return f"table:{folder / next(names, 'FILE.csv')}"
 
 
-def _require_column(frame: pd.DataFrame, content: str, path: Path) -> None:
-    """Raise an error unless the table has a column of image names (``image_id``) or of labels (``diagnosis``)."""
+def _missing_column(frame: pd.DataFrame, content: str, path: Path) -> str:
+    """Return a message if the table has no column of image names (``image_id``) or of labels (``diagnosis``)."""
     columns = COLUMN_NAMES[content] + (COLUMN_NAMES["path"] if content == "image_id" else ())
     if any(name in frame for name in columns):
-        return
+        return ""
     needs, names = _REQUIRED[content]
     nested = [(name, kind) for name, kind in frame.attrs.get(NESTED_COLUMNS, ()) if name.lower() in columns]
     hint = f"Rename the column with the {names}, or add one"
@@ -231,7 +231,7 @@ def _require_column(frame: pd.DataFrame, content: str, path: Path) -> None:
         hint = (
             f"Its column {nested[0][0]} holds {nested[0][1]}, not text: write them to files or columns first"
         )
-    raise DataError(f"{path} needs a column {needs}; it has {', '.join(frame.columns)}. {hint}")
+    return f"{path} needs a column {needs}; it has {', '.join(frame.columns)}. {hint}"
 
 
 _REQUIRED = {
