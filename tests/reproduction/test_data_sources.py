@@ -81,7 +81,11 @@ def test_artifact_datasets_are_named_by_content_and_made_once(source: str, tmp_p
         "same": ArtifactSet(artifact="ruler", rate_difference=0.8),
         "against": ArtifactSet(artifact="ruler", rate_difference=-0.8),
     }
+    planned = get_artifact_sets(sets, source, tmp_path, console=QUIET, dry_run=True)
+    assert set(planned.values()) == {source}
+    assert list(tmp_path.iterdir()) == []
     sources = get_artifact_sets(sets, source, tmp_path, console=QUIET)
+    assert get_artifact_sets(sets, source, tmp_path, console=QUIET, dry_run=True) == sources
     assert sources["biased"] == sources["same"] != sources["against"]
     made = {name: Path(path.partition(":")[2]).stat().st_mtime_ns for name, path in sources.items()}
     assert get_artifact_sets(sets, source, tmp_path, console=QUIET) == sources

@@ -85,7 +85,7 @@ def reproduce_command(
     options = ReproductionOptions(
         get_profile(profile), out, repeats=repeats, rows=tuple(rows or ()), overrides=overrides, device=device
     )
-    reproduction = plan_reproduction(patterns, dataset or [], options, console)
+    reproduction = plan_reproduction(patterns, dataset or [], options, console, dry_run=dry_run)
     plan = print_plan(reproduction, console, retry_failed=retry_failed)
     if dry_run:
         return

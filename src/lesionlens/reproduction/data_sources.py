@@ -173,7 +173,12 @@ def get_synthetic(
 
 
 def get_artifact_sets(
-    artifact_sets: Mapping[str, ArtifactSet], source: str, folder: Path, *, console: Console
+    artifact_sets: Mapping[str, ArtifactSet],
+    source: str,
+    folder: Path,
+    *,
+    console: Console,
+    dry_run: bool = False,
 ) -> dict[str, str]:
     """Generate the artifact sets of a table from ``source``, unless they exist.
 
@@ -185,6 +190,8 @@ def get_artifact_sets(
         Data source, ``NAME:ROOT``.
     folder
         Folder of the sets of this source; each set is named by its content.
+    dry_run
+        Generate nothing: ``source`` replaces each set that does not exist.
 
     Returns
     -------
@@ -198,10 +205,15 @@ def get_artifact_sets(
     """
     roots = {name: folder / _artifact_set_name(spec) for name, spec in artifact_sets.items()}
     for name, root in roots.items():
+        if dry_run:
+            continue
         with _create_once(root, console) as missing:
             if missing:
                 _create_artifact_set(artifact_sets[name], source, root, console)
-    return {name: f"table:{root.absolute() / 'images.csv'}" for name, root in roots.items()}
+    return {
+        name: f"table:{root.absolute() / 'images.csv'}" if root.exists() else source
+        for name, root in roots.items()
+    }
 
 
 def make_noisy_masks(source: str, folder: Path, console: Console) -> Path:

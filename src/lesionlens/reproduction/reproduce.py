@@ -100,7 +100,12 @@ class Reproduction:
 
 
 def plan_reproduction(
-    names: Sequence[str], sources: Sequence[str], options: ReproductionOptions, console: Console
+    names: Sequence[str],
+    sources: Sequence[str],
+    options: ReproductionOptions,
+    console: Console,
+    *,
+    dry_run: bool = False,
 ) -> Reproduction:
     """Load tables, find or generate their images, and plan their runs.
 
@@ -110,6 +115,8 @@ def plan_reproduction(
         Names or patterns of tables, as for `match_tables`.
     sources
         Data sources, ``NAME:ROOT``.
+    dry_run
+        Only plan: artifact sets are not generated.
 
     Raises
     ------
@@ -128,7 +135,7 @@ def plan_reproduction(
         except LesionLensError as error:
             skipped[name] = str(error)
             continue
-        plans.append(_plan_table(name, spec, source, options, console))
+        plans.append(_plan_table(name, spec, source, options, console, dry_run=dry_run))
     if not plans:
         raise RunError("\n".join(dict.fromkeys(skipped.values())))
     rows = list(dict.fromkeys(row.name for plan in plans for row in plan.spec.rows if row.recipe))
@@ -172,11 +179,13 @@ def _check_request(specs: Mapping[str, TableSpec], sources: Mapping[str, str]) -
 
 
 def _plan_table(
-    name: str, spec: TableSpec, source: str, options: ReproductionOptions, console: Console
+    name: str, spec: TableSpec, source: str, options: ReproductionOptions, console: Console, *, dry_run: bool
 ) -> TablePlan:
     data_dir, synthetic = options.out / "data", is_synthetic(source, options.out)
     stem = Path(source.rpartition(":")[2]).name if synthetic else spec.dataset
-    sets = get_artifact_sets(spec.artifact_sets, source, data_dir / f"{stem}-artifacts", console=console)
+    sets = get_artifact_sets(
+        spec.artifact_sets, source, data_dir / f"{stem}-artifacts", console=console, dry_run=dry_run
+    )
     mask_dir = None
     if synthetic and _uses_mask_dir(name, spec):
         mask_dir = str(make_noisy_masks(source, data_dir / f"{stem}-noisy-masks", console))

@@ -242,9 +242,10 @@ def _check_monitored_metrics(setup: RunSetup) -> None:
 
 def _check_class_weights(setup: RunSetup) -> None:
     """Raise an error if class weights, sample weights or repeats do not fit the data."""
-    config, classes, targets = setup.recipe.train, setup.task.classes, setup.targets("train")
+    config, classes, frame = setup.recipe.train, setup.task.classes, setup.split_table("train").frame
+    targets = setup.task.encode_labels(frame["diagnosis"])
     compute_class_weights(config, np.bincount(targets, minlength=len(classes)), classes)
-    compute_sample_weights(config, setup.split_table("train").frame)
+    compute_sample_weights(config, frame)
     repeat_factors(config, targets, classes)
 
 
