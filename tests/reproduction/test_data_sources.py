@@ -21,6 +21,7 @@ from lesionlens.reproduction.data_sources import (
     parse_sources,
     resolve_source,
 )
+from lesionlens.reproduction.plan_data import PlanData
 from lesionlens.reproduction.profiles import PROFILES
 from lesionlens.reproduction.spec import ArtifactSet
 
@@ -82,10 +83,15 @@ def test_artifact_datasets_are_named_by_content_and_made_once(source: str, tmp_p
         "against": ArtifactSet(artifact="ruler", rate_difference=-0.8),
     }
     planned = get_artifact_sets(sets, source, tmp_path, console=QUIET, dry_run=True)
-    assert set(planned.values()) == {source}
     assert list(tmp_path.iterdir()) == []
+    data = PlanData()
+    data.add_missing_copy(planned["biased"], source)
+    assert data.load(planned["biased"]).fingerprint() == load_table(source).fingerprint()
     sources = get_artifact_sets(sets, source, tmp_path, console=QUIET)
-    assert get_artifact_sets(sets, source, tmp_path, console=QUIET, dry_run=True) == sources
+    assert planned == sources
+    data = PlanData()
+    data.add_missing_copy(sources["biased"], source)
+    assert data.load(sources["biased"]).fingerprint() == load_table(sources["biased"]).fingerprint()
     assert sources["biased"] == sources["same"] != sources["against"]
     made = {name: Path(path.partition(":")[2]).stat().st_mtime_ns for name, path in sources.items()}
     assert get_artifact_sets(sets, source, tmp_path, console=QUIET) == sources

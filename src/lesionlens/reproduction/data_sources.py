@@ -191,7 +191,7 @@ def get_artifact_sets(
     folder
         Folder of the sets of this source; each set is named by its content.
     dry_run
-        Generate nothing: ``source`` replaces each set that does not exist.
+        Generate nothing: the sources of sets that do not exist are those that they would have.
 
     Returns
     -------
@@ -204,16 +204,12 @@ def get_artifact_sets(
         As for `inject_artifact`.
     """
     roots = {name: folder / _artifact_set_name(spec) for name, spec in artifact_sets.items()}
-    for name, root in roots.items():
-        if dry_run:
-            continue
-        with _create_once(root, console) as missing:
-            if missing:
-                _create_artifact_set(artifact_sets[name], source, root, console)
-    return {
-        name: f"table:{root.absolute() / 'images.csv'}" if root.exists() else source
-        for name, root in roots.items()
-    }
+    if not dry_run:
+        for name, root in roots.items():
+            with _create_once(root, console) as missing:
+                if missing:
+                    _create_artifact_set(artifact_sets[name], source, root, console)
+    return {name: f"table:{root.absolute() / 'images.csv'}" for name, root in roots.items()}
 
 
 def make_noisy_masks(source: str, folder: Path, console: Console) -> Path:

@@ -23,7 +23,7 @@ SECONDS_PER_HOUR = 3600.0
 DAYS_PER_YEAR = 365.25
 HOURS_SHOWN = 100  # longer times are shown in days
 ABSURD_HOURS = 30 * 24
-PLAN_TIMING_SECONDS = 4.0  # from the start of the plan; networks that come later are not timed
+PLAN_TIMING_SECONDS = 2.0  # from the start of the plan; networks that come later are not timed
 
 
 class PlanSummary(NamedTuple):

@@ -135,7 +135,10 @@ def plan_reproduction(
         except LesionLensError as error:
             skipped[name] = str(error)
             continue
-        plans.append(_plan_table(name, spec, source, options, console, dry_run=dry_run))
+        plan = _plan_table(name, spec, source, options, console, dry_run=dry_run)
+        for copy in plan.artifact_sets.values():
+            data.add_missing_copy(copy, source)
+        plans.append(plan)
     if not plans:
         raise RunError("\n".join(dict.fromkeys(skipped.values())))
     rows = list(dict.fromkeys(row.name for plan in plans for row in plan.spec.rows if row.recipe))
