@@ -1,8 +1,8 @@
 """Generate the reference pages from the code: ``python docs/generate.py [--check]``.
 
 ``docs/cli.md`` lists every command with its arguments and options, ``docs/api.md`` the public Python API,
-``docs/recipe-keys.md`` every key of a recipe. To generate another page, add a function that returns its Markdown to
-``PAGES``.
+``docs/recipe-keys.md`` every key of a recipe, ``docs/authors-code.md`` what the authors' code does otherwise than the
+papers. To generate another page, add a function that returns its Markdown to ``PAGES``.
 """
 
 import ast
@@ -22,6 +22,7 @@ from typer.models import ArgumentInfo, OptionInfo
 import lesionlens
 from lesionlens.cli import app
 from lesionlens.core.errors import LesionLensError
+from lesionlens.reproduction.authors_code_page import authors_code_page
 from lesionlens.runs.keys import recipe_keys_page
 
 DOCS = Path(__file__).parent
@@ -328,10 +329,16 @@ def recipe_keys_reference() -> str:
     return _page("Recipe keys", recipe_keys_page().strip())
 
 
+def authors_code_reference() -> str:
+    """Return the differences between the authors' code and the papers as Markdown."""
+    return _page("Authors' code", authors_code_page())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "api.md": api_page,
     "recipe-keys.md": recipe_keys_reference,
+    "authors-code.md": authors_code_reference,
 }
 
 

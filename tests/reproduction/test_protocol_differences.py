@@ -50,7 +50,7 @@ def test_each_key_of_the_schema_makes_a_difference(key: str) -> None:
         assert differences == ()
     else:
         assert len(differences) == 1
-        assert differences[0].startswith(f"{key}=other (paper: ")
+        assert differences[0].startswith(f"{key}=other (protocol: ")
     assert recipe_differences(PAPER, PAPER) == ()
 
 
@@ -79,10 +79,14 @@ def plan(name: str, tmp_path: Path, *overrides: str, repeats: int | None = None)
     [
         ((), None, set()),
         (("train.device=cpu", "train.num_threads=1", "data.cache=memmap"), None, set()),
-        (("model.weights=none",), 1, {"model.weights=none (paper: imagenet)", "num_repeats=1 (paper: 10)"}),
-        (("train.precision=bf16",), None, {"train.precision=bf16 (paper: fp32)"}),
-        (("augment.rotation=0",), None, {"augment.rotation=0.0 (paper: 10.0)"}),
-        (("data.max_images=100",), None, {"data.max_images=100 (paper: null)"}),
+        (
+            ("model.weights=none",),
+            1,
+            {"model.weights=none (protocol: imagenet)", "num_repeats=1 (protocol: 10)"},
+        ),
+        (("train.precision=bf16",), None, {"train.precision=bf16 (protocol: fp32)"}),
+        (("augment.rotation=0",), None, {"augment.rotation=0.0 (protocol: 10.0)"}),
+        (("data.max_images=100",), None, {"data.max_images=100 (protocol: null)"}),
         (("model.kwargs={alpha: 1}",), None, set()),
     ],
 )
@@ -102,7 +106,7 @@ def test_a_row_with_fewer_folds_differs(tmp_path: Path) -> None:
     protocol_differences = {
         text for run in plan("patch/table2", tmp_path, "fold=0").runs for text in run.protocol_differences
     }
-    assert protocol_differences == {"fold=0 (paper: null)"}
+    assert protocol_differences == {"fold=0 (protocol: null)"}
 
 
 def test_papers_train_in_float32(tmp_path: Path) -> None:
@@ -120,7 +124,8 @@ def test_runs_are_compared_by_what_they_did() -> None:
         "data": {"fingerprint": "b"},
     }
     assert [text.partition(",")[0] for text in run_differences(metadata, "a")] == [
-        "train.precision=bf16 (paper: fp32)", "data.cache=jpeg", "other images or labels than those of the dataset now",
+        "train.precision=bf16 (protocol: fp32)", "data.cache=jpeg",
+        "other images or labels than those of the dataset now",
     ]  # fmt: skip
 
 
@@ -146,5 +151,9 @@ def test_a_page_lists_differences_and_does_not_compare(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "out" / "pages" / "arl-table7" / "results.json").read_text())
     assert record["is_comparable_to_paper"] is False
     (differences,) = (text for text in record["caveats"] if text.startswith("Not comparable"))
-    for text in ("train 4 of 2,000", "model.weights=none (paper: imagenet)", "num_repeats=1 (paper: 10)"):
+    for text in (
+        "train 4 of 2,000",
+        "model.weights=none (protocol: imagenet)",
+        "num_repeats=1 (protocol: 10)",
+    ):
         assert text in differences

@@ -38,6 +38,13 @@ def reproduce_command(
             "generate synthetic images if no dataset is specified."
         ),
     ] = "paper",
+    variant: Annotated[
+        Literal["paper", "authors", "both"],
+        typer.Option(
+            help="paper: the protocol in the text. authors: that of the authors' code. both: both, with a page that "
+            "has them side by side."
+        ),
+    ] = "paper",
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Number of runs per row, with different seeds.")
     ] = None,
@@ -85,7 +92,9 @@ def reproduce_command(
     options = ReproductionOptions(
         get_profile(profile), out, repeats=repeats, rows=tuple(rows or ()), overrides=overrides, device=device
     )
-    reproduction = plan_reproduction(patterns, dataset or [], options, console, dry_run=dry_run)
+    reproduction = plan_reproduction(
+        patterns, dataset or [], options, console, variant=variant, dry_run=dry_run
+    )
     plan = print_plan(reproduction, console, retry_failed=retry_failed)
     if dry_run:
         return
@@ -174,6 +183,7 @@ def _print_tables(patterns: list[str]) -> None:
 
     from lesionlens.core.console import make_console
     from lesionlens.reproduction.catalog import load_table_spec, match_tables
+    from lesionlens.reproduction.table_variants import split_variant
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("name", "title", "dataset", "rows"):
@@ -183,7 +193,10 @@ def _print_tables(patterns: list[str]) -> None:
         rows = sum(bool(row.recipe) for row in spec.rows)
         table.add_row(name, f"{spec.title}: {spec.caption}", spec.dataset, str(rows))
         for row in spec.rows if patterns else ():
-            recipes = ", ".join(f"{name}:{recipe.slug}" for recipe in spec.recipes_of(row).values())
+            table_name, _ = split_variant(name)
+            recipes = ", ".join(
+                row.recipe_name(table_name, recipe.slug) for recipe in spec.recipes_of(row).values()
+            )
             table.add_row("", f"  {row.name}: {recipes or row.reason_not_run}", "", "")
     console = make_console()
     console.width = max(console.width, 120)

@@ -19,6 +19,7 @@ from lesionlens.reproduction.spec import (
     RowSpec,
     TableSpec,
 )
+from lesionlens.reproduction.table_variants import select_variant, split_variant
 from lesionlens.runs.plain_scalars import core_value
 from lesionlens.runs.recipe_files import builtin_tables, is_yaml_path, read_yaml_mapping
 
@@ -81,7 +82,8 @@ def load_table_spec(name: str) -> TableSpec:
     Parameters
     ----------
     name
-        ``PAPER/TABLE``, where PAPER is the key of a paper or its first author, or the path of a YAML file.
+        ``PAPER/TABLE``, where PAPER is the key of a paper or its first author, or the path of a YAML file; with
+        ``@authors`` or ``@both`` at its end, a variant of it.
 
     Raises
     ------
@@ -93,13 +95,15 @@ def load_table_spec(name: str) -> TableSpec:
     >>> load_table_spec("gessert/table2").title
     'Table II'
     """
+    name, variant = split_variant(name)
     file = Path(name) if is_yaml_path(name) else builtin_tables()[_resolve_name(name)]
     tree = core_value(read_yaml_mapping(file, f"the table {name}"))
     try:
-        return TableSpec.model_validate(tree)
+        spec = TableSpec.model_validate(tree)
     except ValidationError as error:
         lines = "\n".join(f"  {_format_error(problem)}" for problem in error.errors())
         raise LesionLensError(f"{file} is not a valid table:\n{lines}") from error
+    return select_variant(name if is_yaml_path(name) else _resolve_name(name), spec, variant)
 
 
 def _sort_key(name: str) -> tuple[int, int, list[int], str]:
@@ -140,13 +144,15 @@ def _partitioned_names() -> list[tuple[str, str, str]]:
 
 
 def _match_pattern(query: str) -> Iterator[str]:
+    query, variant = split_variant(query)
+    suffix = "" if variant == "paper" else f"@{variant}"
     if is_yaml_path(query):
-        yield query
+        yield query + suffix
         return
     expanded, tables = _expand_alias(query), list_tables()
     pattern = f"{expanded}/*" if expanded in {name.partition("/")[0] for name in tables} else expanded
     matches = [name for name in tables if fnmatchcase(name, pattern)]
-    yield from matches or [_resolve_name(query)]
+    yield from (name + suffix for name in matches or [_resolve_name(query)])
 
 
 def _format_error(error: Any) -> str:

@@ -233,7 +233,7 @@ def _run_sources(results: TableResults, row: str, column: str) -> tuple[tuple[fr
             frozenset(
                 cell.run_dir.path for cell in results.cells if (cell.row, cell.variant) == (row, leaf.variant)
             ),
-            results.local_map_name(spec.row(row).maps.get(leaf.name, leaf.map)),
+            results.local_map_name(spec.measured_column(row, leaf.name).map),
         )
         for leaf in base_columns(spec, spec.column(column))
     )

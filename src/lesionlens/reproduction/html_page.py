@@ -28,6 +28,7 @@ from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.provenance import collect_provenance
 from lesionlens.reproduction.spec import ColumnSpec, TableSpec
 from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
+from lesionlens.reproduction.table_variants import VARIANT_TITLES
 
 MAX_PORTRAIT_COLUMNS = 6  # with more columns the page is printed in landscape format
 MAX_COLUMNS_PER_BLOCK = 9  # wider tables are split into blocks, for reading and printing
@@ -78,6 +79,7 @@ def render_table_page(
         results=outcome.results,
         spec=spec,
         paper=PAPERS.get(spec.paper, ""),
+        protocol=VARIANT_TITLES[outcome.results.variant] if outcome.results.code_differences else "",
         summary=summary_sentence(outcome),
         heads=[(column.name, _describe_column(column, spec)) for column in spec.columns],
         groups=_row_groups(outcome, formatter),

@@ -14,6 +14,7 @@ from lesionlens.reproduction.formatting import (
 )
 from lesionlens.reproduction.outcome import TableOutcome, summary_sentence
 from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
+from lesionlens.reproduction.table_variants import VARIANT_TITLES
 
 
 def outcome_to_markdown(outcome: TableOutcome, now: datetime) -> str:
@@ -24,6 +25,7 @@ def outcome_to_markdown(outcome: TableOutcome, now: datetime) -> str:
     lines += [*_table(outcome, formatter), "", *_legend(outcome), ""]
     lines += [
         *_claims(outcome, formatter),
+        *_section("The authors' code and the text", _code_differences(outcome)),
         *_section("Differences from the paper, and open details", spec.differences),
     ]
     lines += _section("Notes", [f"[{number}] {note}" for number, note in enumerate(formatter.notes, 1)])
@@ -92,6 +94,14 @@ def _claims(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
         ordering = f"{claim.better} better than {claim.worse}"
         yield _table_row([ordering, claim.column, text.published, measured, f"{text.p}{test}", claim.verdict])
     yield ""
+
+
+def _code_differences(outcome: TableOutcome) -> Iterator[str]:
+    results = outcome.results
+    if results.code_differences:
+        yield VARIANT_TITLES[results.variant]
+    for difference in results.code_differences:
+        yield f"{difference.point}: {difference.paper} (text); {difference.code} (authors' code)."
 
 
 def _section(title: str, sentences: Iterable[str]) -> list[str]:

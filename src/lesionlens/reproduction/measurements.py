@@ -126,6 +126,7 @@ def predictions_path(results: TableResults, cell: RunCell, column_spec: ColumnSp
 
 def _measure_run(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> RunValue:
     """Return the value of a run in a measured column; an error becomes its note."""
+    column_spec = results.spec.measured_column(cell.row, column_spec.name)
     measured_on = column_spec.artifact_set or evaluation_split(cell)
     try:
         estimate = _run_estimate(results, cell, column_spec)
@@ -139,11 +140,10 @@ def _measure_run(results: TableResults, cell: RunCell, column_spec: ColumnSpec) 
 def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Estimate:
     artifact_set = column_spec.artifact_set
     if column_spec.metric in LocalizationMetrics._fields:
-        map_name = results.spec.row(cell.row).maps.get(column_spec.name, column_spec.map)
         run_dir = cell.run_dir.path
         return localization_estimate(
             cell,
-            map_name=results.local_map_name(map_name),
+            map_name=results.local_map_name(column_spec.map),
             metric=column_spec.metric,
             source=results.artifact_sets[artifact_set] if artifact_set else cell.recipe.data.source,
             folder=(run_dir / "evaluation_on" / artifact_set if artifact_set else run_dir) / "quality",

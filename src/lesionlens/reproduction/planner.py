@@ -14,6 +14,8 @@ from lesionlens.reproduction.profiles import Profile
 from lesionlens.reproduction.protocol_differences import recipe_differences
 from lesionlens.reproduction.run_state import read_failure
 from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.table_variants import TableVariant, split_variant, table_code_differences
+from lesionlens.runs.authors_code import CodeDifference
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.runs.schema import Recipe
@@ -61,7 +63,7 @@ class TableResults:
     Attributes
     ----------
     name
-        Name of the table, such as ``arl/table5``, or path of its YAML file.
+        Name of the table, such as ``arl/table5`` or ``patch/table2@authors``, or path of its YAML file.
     spec
         Specification of the table.
     cells
@@ -81,6 +83,8 @@ class TableResults:
         profiles, which replace the network.
     command
         Command that reproduces the table.
+    code_differences
+        What the authors' code does otherwise than the paper says.
     """
 
     name: str
@@ -93,6 +97,12 @@ class TableResults:
     tap_aliases: Mapping[str, str] = field(default_factory=dict)
     protocol_differences: tuple[str, ...] = ()
     command: str = ""
+    code_differences: tuple[CodeDifference, ...] = ()
+
+    @property
+    def variant(self) -> TableVariant:
+        """Protocol of the runs: of the paper, of the authors' code, or both."""
+        return split_variant(self.name)[1]
 
     def local_map_name(self, name: str) -> str:
         """Return the name that a map of the paper's network has in these runs.
@@ -144,10 +154,12 @@ class ReproductionOptions:
 
     def command(self, name: str, dataset: str) -> str:
         """Return the command that reproduces a table, with ``--dataset`` unless ``dataset`` is ""."""
+        table, variant = split_variant(name)
+        variants = [] if variant == "paper" else ["--variant", variant]
         sources = ["--dataset", f"{dataset}:FOLDER"] if dataset else []
         repeats = [] if self.repeats is None else ["--repeats", str(self.repeats)]
-        options = [*self.overrides, "--profile", self.profile.name, *repeats, *sources]
-        return shlex.join(["lesionlens", "reproduce", name, *options])
+        options = [*self.overrides, "--profile", self.profile.name, *variants, *repeats, *sources]
+        return shlex.join(["lesionlens", "reproduce", table, *options])
 
 
 @dataclass(frozen=True)
@@ -202,6 +214,7 @@ class TablePlan:
             self.name, self.spec, cells, options.profile.name, self.artifact_sets, tuple(caveats), options.out,
             tap_aliases=options.profile.tap_aliases, protocol_differences=tuple(protocol_differences),
             command=options.command(self.name, "" if synthetic else self.spec.dataset),
+            code_differences=table_code_differences(split_variant(self.name)[0], self.spec),
         )  # fmt: skip
 
     def _run_cell(self, planned: PlannedRun, out: Path) -> RunCell:
@@ -245,11 +258,12 @@ def make_plan(
         An override is invalid.
     """
     paths = _DataPaths(source, dict(artifact_sets), mask_dir)
+    table, _ = split_variant(name)
     runs = [
         planned
         for row in spec.rows
         for variant, recipe in spec.recipes_of(row).items()
-        for planned in _plan_row(row.name, variant, f"{name}:{recipe.slug}", spec, options, paths)
+        for planned in _plan_row(row.name, variant, row.recipe_name(table, recipe.slug), spec, options, paths)
     ]
     return TablePlan(name, spec, source, dict(artifact_sets), tuple(runs), _select_rows(spec, options.rows))
 

@@ -13,7 +13,7 @@ from lesionlens.training.resolve import resolve
 
 ProfileName = Literal["paper", "short", "smoke"]
 
-BACKBONE_KWARGS = {"layers", "stage"}  # options that refer to layers of one backbone
+BACKBONE_KWARGS = {"layers", "stage", "last_relu"}  # options that refer to layers of one backbone
 LAYERS_14_KWARGS = {"layers": [1, 1, 1, 1]}  # Zhang et al. 2019, Table I: one block per stage
 BACKBONES_OF_14_LAYERS = {entry.backbone for entry in ZOO.values() if "layers" in entry.kwargs}
 MAX_TRAIN_CROPS = 2  # crops per image that a small budget trains on

@@ -31,7 +31,7 @@ def recipe_differences(recipe: Recipe, paper: Recipe) -> tuple[str, ...]:
     """
     values, paper_values = dict(_leaves(recipe)), dict(_leaves(paper))
     return tuple(
-        f"{key}={_format(value)} (paper: {_format(paper_values[key])})"
+        f"{key}={_format(value)} (protocol: {_format(paper_values[key])})"
         for key, value in values.items()
         if value != paper_values[key] and not _is_neutral(key, value, paper_values[key])
     )
@@ -49,7 +49,7 @@ def run_differences(metadata: Mapping[str, Any], fingerprint: str) -> Iterator[s
     """
     auto_values = metadata.get("auto_values", {})
     if (precision := auto_values.get("train.precision", "fp32")) != "fp32":
-        yield f"train.precision={precision} (paper: fp32)"
+        yield f"train.precision={precision} (protocol: fp32)"
     if auto_values.get("data.cache") == "jpeg":
         yield "data.cache=jpeg, which compresses the images again"
     if fingerprint and metadata["data"].get("fingerprint") not in (None, fingerprint):

@@ -32,6 +32,7 @@ from lesionlens.reproduction.protocol_differences import (
 from lesionlens.reproduction.run_state import clear_failure, write_failure
 from lesionlens.reproduction.runner import RunSummary, run_jobs
 from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.table_variants import TableVariant, names_of_variants, split_variant
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.recipe_files import is_yaml_path
 from lesionlens.training.setup import SYNTHETIC_DATA_NOTICE
@@ -105,6 +106,7 @@ def plan_reproduction(
     options: ReproductionOptions,
     console: Console,
     *,
+    variant: TableVariant = "paper",
     dry_run: bool = False,
 ) -> Reproduction:
     """Load tables, find or generate their images, and plan their runs.
@@ -115,6 +117,8 @@ def plan_reproduction(
         Names or patterns of tables, as for `match_tables`.
     sources
         Data sources, ``NAME:ROOT``.
+    variant
+        Protocol of the tables that are named without a variant.
     dry_run
         Only plan: artifact sets are not generated.
 
@@ -123,10 +127,10 @@ def plan_reproduction(
     LesionLensError
         A name, source, row pattern or override is invalid, or no table can be run.
     """
-    specs = {name: load_table_spec(name) for name in match_tables(names)}
+    specs, skipped = _load_specs(match_tables(names), variant)
     source_by_dataset = parse_sources(sources)
     _check_request(specs, source_by_dataset)
-    plans, skipped, data = [], {}, PlanData()
+    plans, data = [], PlanData()
     for name, spec in specs.items():
         try:
             source = resolve_source(
@@ -148,15 +152,30 @@ def plan_reproduction(
     return Reproduction(options, tuple(plans), skipped, data)
 
 
+def _load_specs(names: Sequence[str], variant: TableVariant) -> tuple[dict[str, TableSpec], dict[str, str]]:
+    """Return the specification of each page, and the reasons why tables do not have a variant."""
+    specs: dict[str, TableSpec] = {}
+    skipped: dict[str, str] = {}
+    for name in names:
+        spec, given = load_table_spec(name), split_variant(name)[1]
+        pages, reason = ([name], "") if given != "paper" else names_of_variants(name, spec, variant)
+        specs |= {page: load_table_spec(page) for page in pages}
+        if reason:
+            skipped[f"{name}@authors"] = reason
+    return specs, skipped
+
+
 def page_name(name: str) -> str:
     """Return the name of a table's page folder: ``patch-table2``, or the name of a YAML file.
 
     Examples
     --------
-    >>> page_name("patch/table2"), page_name("tables/mine.yaml")
-    ('patch-table2', 'mine')
+    >>> page_name("patch/table2"), page_name("patch/table2@authors"), page_name("tables/mine.yaml")
+    ('patch-table2', 'patch-table2-authors', 'mine')
     """
-    return Path(name).stem if is_yaml_path(name) else name.replace("/", "-")
+    table, variant = split_variant(name)
+    stem = Path(table).stem if is_yaml_path(table) else table.replace("/", "-")
+    return stem if variant == "paper" else f"{stem}-{variant}"
 
 
 def _check_request(specs: Mapping[str, TableSpec], sources: Mapping[str, str]) -> None:
@@ -198,7 +217,8 @@ def _plan_table(
 def _uses_mask_dir(name: str, spec: TableSpec) -> bool:
     """Return whether a recipe of the table uses a folder of lesion masks, as predicted by a segmentation model."""
     recipes = (recipe for row in spec.rows for recipe in spec.recipes_of(row).values())
-    return any(load_recipe(f"{name}:{recipe.slug}").data.mask_dir for recipe in recipes)
+    table, _ = split_variant(name)
+    return any(load_recipe(f"{table}:{recipe.slug}").data.mask_dir for recipe in recipes)
 
 
 def _read_results(plan: TablePlan, options: ReproductionOptions, data: PlanData) -> TableResults:

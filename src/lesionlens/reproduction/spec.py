@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 
 from lesionlens.core.errors import unknown_name_message
 from lesionlens.evaluation.registry import Scope, parse_scope
+from lesionlens.runs.authors_code import AUTHORS_SUFFIX
 from lesionlens.runs.table_rows import DerivedRecipe, RowVariant, StrTuple, TableRow, expand_variants
 from lesionlens.runs.train_schema import ConfigSection
 
@@ -39,6 +40,10 @@ class RowSpec(TableRow):
         Published values by column: a number, or [mean, spread]; missing ones are omitted.
     maps
         Attention map of this row by column, in place of the column's.
+    metrics
+        Metric of this row by column, in place of the column's.
+    protocol
+        Protocol of the row's runs: ``paper``, or ``authors`` for that of the authors' code.
     x_value
         Position of the row on the horizontal axis of a sweep.
     note
@@ -51,8 +56,14 @@ class RowSpec(TableRow):
         default_factory=dict
     )
     maps: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[str, str] = Field(default_factory=dict)
+    protocol: Literal["paper", "authors"] = "paper"
     x_value: float | None = None
     note: str = ""
+
+    def recipe_name(self, table: str, slug: str) -> str:
+        """Return the full name of a recipe of this row, as `load_recipe` takes it."""
+        return f"{table}:{slug}{AUTHORS_SUFFIX if self.protocol == 'authors' else ''}"
 
     @model_validator(mode="after")
     def _check_one_source(self) -> "RowSpec":
@@ -271,6 +282,12 @@ class TableSpec(ConfigSection):
         """Return the column of this name."""
         return next(column for column in self.columns if column.name == name)
 
+    def measured_column(self, row: str, name: str) -> ColumnSpec:
+        """Return a column with the metric and the map that a row measures in it."""
+        column, row_spec = self.column(name), self.row(row)
+        map_name, metric = row_spec.maps.get(name, column.map), row_spec.metrics.get(name, column.metric)
+        return column.model_copy(update={"map": map_name, "metric": metric})
+
     def recipes_of(self, row: RowSpec) -> dict[str, DerivedRecipe]:
         """Return the recipe of each variant of a row; empty if the row is not trained."""
         return expand_variants(row, self.variants)
@@ -279,11 +296,11 @@ class TableSpec(ConfigSection):
     def _check_names(self) -> "TableSpec":
         rows, columns = [row.name for row in self.rows], [column.name for column in self.columns]
         _check_unique("row", rows)
-        _check_unique("row id", [row.slug for row in self.rows])
+        _check_unique("row id", [row.recipe_name("", row.slug) for row in self.rows])
         _check_unique("column", columns)
         self._check_columns(columns)
         for row in self.rows:
-            _check_known("column", [*row.published, *row.maps], columns)
+            _check_known("column", [*row.published, *row.maps, *row.metrics], columns)
         _check_unique(
             "claim",
             [f"{claim.better} > {worse}, {claim.column}" for claim in self.claims for worse in claim.worse],

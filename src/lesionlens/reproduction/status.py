@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from lesionlens.core.errors import LesionLensError, RunError, unknown_name_message
 from lesionlens.core.fileio import write_text
 from lesionlens.reproduction.catalog import PAPERS, list_tables, load_table_spec
+from lesionlens.reproduction.table_variants import split_variant
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.multi_run_dir import expand_runs
 
@@ -115,7 +116,7 @@ def render_status_page(path: Path) -> str:
     """
     records, tables = read_records(path), list_tables()
     for record in records:
-        if record.name not in tables:
+        if split_variant(record.name)[0] not in tables:
             raise LesionLensError(f"{path}: {unknown_name_message('table', record.name, tables)}")
     lines = [MARKER, "", "# Tables and figures", "", PREFACE, ""]
     for paper, group in groupby(tables, key=lambda name: name.partition("/")[0]):

@@ -8,6 +8,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from lesionlens.core.errors import RecipeError, shorten_repr, unknown_name_message
+from lesionlens.runs.authors_code import (
+    AUTHORS_KEY,
+    AUTHORS_SUFFIX,
+    CodeDifference,
+    differences_of,
+    parse_code_differences,
+)
 from lesionlens.runs.flow_values import parse_flow, unquote
 from lesionlens.runs.plain_scalars import field_type, is_null, is_text, type_scalars
 from lesionlens.runs.recipe_files import builtin_recipes, is_yaml_path, read_yaml_mapping
@@ -25,7 +32,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     Parameters
     ----------
     name
-        Name of a built-in recipe or of a table row, ``TABLE:ROW``, or path of a YAML file.
+        Name of a built-in recipe or of a table row, ``TABLE:ROW``, or path of a YAML file; with ``@authors`` at its
+        end, the recipe of the authors' code.
     overrides
         Overrides ``section.key=value``, applied in order.
 
@@ -66,7 +74,20 @@ def read_raw(name: str) -> dict[str, Any]:
     RecipeError
         The recipe or a base does not exist or is not a YAML mapping, or the bases form a cycle.
     """
-    return _read_with_bases(name, Path(), ())
+    raw = _read_with_bases(name, Path(), ())
+    raw.pop(AUTHORS_KEY, None)
+    return raw
+
+
+def code_differences(name: str) -> list[CodeDifference]:
+    """Return what the authors' code does otherwise than the text of the paper, for a recipe or a table row.
+
+    Raises
+    ------
+    RecipeError
+        The recipe does not exist, or is invalid.
+    """
+    return list(differences_of(_read_with_bases(name, Path(), ())))
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +137,12 @@ def apply_overrides(raw: dict[str, Any], overrides: Sequence[str]) -> None:
 
 
 def _read_with_bases(name: str, relative_to: Path, base_chain: tuple[str, ...]) -> dict[str, Any]:
-    """Read a recipe merged over its bases; relative paths in a file refer to the directory of that file."""
+    """Read a recipe merged over its bases; relative paths in a file refer to the directory of that file.
+
+    The points of the authors' code are under ``AUTHORS_KEY``; a name with ``AUTHORS_SUFFIX`` applies them.
+    """
+    if name.endswith(AUTHORS_SUFFIX):
+        return _apply_authors_code(name.removesuffix(AUTHORS_SUFFIX), relative_to, base_chain)
     path = relative_to / name if is_yaml_path(name) else None
     identity = str(path.resolve()) if path else name
     if identity in base_chain:
@@ -126,15 +152,30 @@ def _read_with_bases(name: str, relative_to: Path, base_chain: tuple[str, ...]) 
         return _read_table_row(name, relative_to, base_chain)
     label = f"the recipe {path if path and base_chain else name}"
     raw = read_yaml_mapping(path or builtin_recipes()[name], label)
-    base = raw.pop("base", None)
+    base, points = raw.pop("base", None), parse_code_differences(raw.pop(AUTHORS_KEY, []), label)
     if is_null(base):
-        return raw
+        return raw | {AUTHORS_KEY: points}
     if not isinstance(base, str):
         raise RecipeError(
             f"base: {shorten_repr(base)} in {label} is not a string; use the name or the path of one recipe"
         )
     directory = path.parent if path else relative_to
-    return merge(_read_with_bases(base, directory, (*base_chain, identity)), raw)
+    lower = _read_with_bases(base, directory, (*base_chain, identity))
+    return merge(lower, raw | {AUTHORS_KEY: [*lower.get(AUTHORS_KEY, ()), *points]})
+
+
+def _apply_authors_code(name: str, relative_to: Path, base_chain: tuple[str, ...]) -> dict[str, Any]:
+    """Read a recipe and apply the overrides of the authors' code."""
+    raw = _read_with_bases(name, relative_to, base_chain)
+    points = list(differences_of(raw))
+    if not raw.pop(AUTHORS_KEY, ()):
+        raise RecipeError(
+            f"{name}{AUTHORS_SUFFIX}: no code of the authors is known for this recipe; use {name}, or list the "
+            f"points in its file under {AUTHORS_KEY}"
+        )
+    for point in points:
+        apply_overrides(raw, point.overrides_of(raw))
+    return raw
 
 
 def _read_table_row(name: str, relative_to: Path, base_chain: tuple[str, ...]) -> dict[str, Any]:
