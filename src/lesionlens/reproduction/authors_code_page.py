@@ -8,7 +8,7 @@ from lesionlens.runs.authors_code import CodeDifference
 from lesionlens.runs.load import code_differences, load_recipe
 
 INTRODUCTION = """\
-What the authors' released code computes otherwise than the text of their paper. `lesionlens reproduce TABLE` follows
+What the authors' released code computes otherwise than the text of their paper. `lesionlens reproduce` follows
 the text, and the code where the text is silent. `--variant authors` follows the code; `--variant both` also writes a
 page with both side by side. `NAME@authors` is the recipe of a table row, or a base recipe, by the code:
 
