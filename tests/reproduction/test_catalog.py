@@ -205,7 +205,13 @@ PATCH |= {
     "train.loss_reduction": "weight_sum",
     "train.sampling": "shuffle",
 }
-SOFT = {"train.optimizer": "adam", "train.lr": 0.01, "train.eps": 0.1, "augment.preset": "datta"}
+SOFT = {
+    "train.optimizer": "adam",
+    "train.lr": 0.01,
+    "train.eps": 0.1,
+    "train.epsilon_placement": "keras",
+    "augment.preset": "datta",
+}
 SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.early_stopping.monitor": "val_loss"}
 
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesionlens.data.dataset import Batch
@@ -181,3 +183,47 @@ def test_optimizer_state_of_unfused_runs_is_restored() -> None:
         stepped(unfused, begun.backbone.weight)
         stepped(optimizer, resumed.backbone.weight)
     assert torch.equal(begun.backbone.weight, resumed.backbone.weight)
+
+
+def keras_adam(
+    start: NDArray[np.float64], gradients: NDArray[np.float64], *, lr: float, epsilon: float, decay: float
+) -> NDArray[np.float64]:
+    """Compute the parameters after Keras' Adam in float64, with the weight decay of PyTorch's Adam."""
+    parameters, mean, variance = start.copy(), np.zeros_like(start), np.zeros_like(start)
+    for t, gradient in enumerate(gradients, start=1):
+        gradient = gradient + decay * parameters
+        mean += (gradient - mean) * (1 - 0.9)
+        variance += (gradient**2 - variance) * (1 - 0.999)
+        alpha = lr * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        parameters -= mean * alpha / (np.sqrt(variance) + epsilon)
+    return parameters
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_fifty_steps_of_adam_with_the_epsilon_of_keras(decay: float) -> None:
+    """The second half is that of a resumed run; PyTorch's own placement is far off."""
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=300), 0.02 * rng.normal(size=(50, 300)) + 0.01
+    settings = {"optimizer": "adam", "lr": 0.01, "eps": 0.1, "weight_decay": decay}
+
+    def train(placement: str) -> NDArray[np.float64]:
+        recipe = TrainRecipe.model_validate(settings | {"epsilon_placement": placement})
+        state = None
+        for half in (gradients[:25], gradients[25:]):
+            model = CropsModel()
+            model.backbone = nn.Linear(100, 3, bias=False)
+            optimizer = make_optimizer(model, recipe)
+            weight = model.backbone.weight
+            weight.data = torch.tensor(start if state is None else state[0], dtype=torch.float32).view(3, 100)
+            if state is not None:
+                optimizer.load_state_dict(deepcopy(state[1]))
+            for gradient in half:
+                weight.grad = torch.tensor(gradient, dtype=torch.float32).view(3, 100)
+                optimizer.step()
+            state = (weight.detach().flatten().double().numpy(), optimizer.state_dict())
+        assert state is not None
+        return state[0]
+
+    expected = keras_adam(start, gradients, lr=0.01, epsilon=0.1, decay=decay)
+    np.testing.assert_allclose(train("keras"), expected, rtol=1e-5, atol=1e-6)
+    assert np.abs(train("torch") - expected).max() > 0.01

@@ -77,7 +77,8 @@ class Profile:
             *self._network_overrides(architecture, from_scratch), f"model.input_size={self.input_size}",
             f"train.epochs={epochs}", f"train.batch_size={self.batch_size}", "train.passes_per_epoch=1",
             "train.optimizer=adamw", "train.lr=0.001", "train.weight_decay=0.01", "train.lr_scheduler.name=cosine",
-            "train.eps=1.0e-8", "train.nesterov=false", "train.early_stopping.patience=null", "train.precision=fp32",
+            "train.eps=1.0e-8", "train.epsilon_placement=torch", "train.nesterov=false",
+            "train.early_stopping.patience=null", "train.precision=fp32",
         ]  # fmt: skip
         if recipe.attention_prior.weight:
             overrides.append(

@@ -11,6 +11,7 @@ PrecisionOption = Literal["auto", "fp32", "bf16"]
 CompileOption = Literal["auto", "on", "off"]
 MonitoredMetric = Literal["val_auc", "val_balanced_accuracy", "val_accuracy", "val_loss"]
 PositiveWeight = Annotated[float, Field(gt=0)]
+EpsilonPlacement = Literal["torch", "keras"]
 RepeatCount = Annotated[int, Field(ge=1, le=1000)]
 MAX_SEED = 1_000_000_000
 _MAX_PROCESSES = 1024  # loader processes or threads
@@ -110,7 +111,14 @@ class TrainRecipe(ConfigSection):
     weight_decay: float = Field(
         default=0.0, ge=0, description="Weight decay; not applied to learnable attention scales (α, γ)."
     )
-    eps: float = Field(default=1e-8, gt=0, description="Term added to the denominator of Adam and AdamW.")
+    eps: float = Field(
+        default=1e-8, gt=0, description="Term ε that is added to the denominator of Adam and AdamW."
+    )
+    epsilon_placement: EpsilonPlacement = Field(
+        default="torch",
+        description="Where Adam and AdamW add ε: to the bias-corrected denominator (`torch`), or before the bias "
+        "correction (`keras`, also TensorFlow: ε̂ of Kingma and Ba 2015, section 2), which matters if ε is large.",
+    )
     lr_scheduler: LRSchedulerRecipe = LRSchedulerRecipe()
     monitor: MonitoredMetric = Field(
         default="val_auc", description="Validation metric that selects the checkpoint."

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -190,7 +191,21 @@ def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimi
             fused=True,
         )
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, recipe.lr, eps=recipe.eps, weight_decay=recipe.weight_decay, fused=True)
+    optimizer = kind(groups, recipe.lr, eps=recipe.eps, weight_decay=recipe.weight_decay, fused=True)
+    if recipe.epsilon_placement == "keras":
+        optimizer.register_step_pre_hook(partial(_scale_epsilon, epsilon=recipe.eps))
+    return optimizer
+
+
+def _scale_epsilon(optimizer: torch.optim.Optimizer, *_: Any, epsilon: float) -> None:
+    """Set the ε of step t with which PyTorch's Adam adds ``epsilon`` before the bias correction: ε / √(1 − β₂ᵗ).
+
+    Kingma and Ba 2015, end of section 2: θ ← θ − lr √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε̂). The number of steps is a
+    value of each parameter group, and so a part of the optimizer's state in a checkpoint.
+    """
+    for group in optimizer.param_groups:
+        group["num_steps"] = group.get("num_steps", 0) + 1
+        group["eps"] = epsilon / math.sqrt(1 - group["betas"][1] ** group["num_steps"])
 
 
 def lr_factor(recipe: TrainRecipe, epoch: int) -> float:
