@@ -22,6 +22,7 @@ from lesionlens.reproduction.protocol_differences import (
 )
 from lesionlens.reproduction.reproduce import plan_reproduction
 from lesionlens.runs.load import load_recipe
+from lesionlens.runs.run_dir import write_recipe
 from lesionlens.runs.schema import Recipe
 
 from ..helpers import tiny_datasets
@@ -157,3 +158,19 @@ def test_a_page_lists_differences_and_does_not_compare(tmp_path: Path) -> None:
         "num_repeats=1 (protocol: 10)",
     ):
         assert text in differences
+
+
+def test_unreadable_data_of_a_finished_run_is_a_difference(tmp_path: Path) -> None:
+    source = f"isic2017:{tiny_datasets.write_isic2017(tmp_path / 'data')}"
+    overrides = ("data.extra_train=[isic2017:/missing]",)
+    options = ReproductionOptions(PROFILES["paper"], tmp_path / "out", overrides=overrides, repeats=1)
+    console = Console(quiet=True)
+    reproduction = plan_reproduction(["arl/table7"], [source], options, console)
+    job = reproduction.jobs()[0]
+    run_dir = job.run_dir(options.out)
+    run_dir.path.mkdir(parents=True)
+    write_recipe(run_dir, job.recipe)
+    run_dir.update(status="finished", data={})
+    assert reproduction.write_pages(console) == ()
+    record = json.loads((options.out / "pages" / "arl-table7" / "results.json").read_text())
+    assert "data that cannot be read now: /missing does not exist" in record["caveats"][0]

@@ -233,10 +233,17 @@ def _protocol_differences(plan: TablePlan, options: ReproductionOptions, data: P
     for planned in plan.runs:
         by_row[planned.row] += planned.protocol_differences
         if planned.job.is_finished(options.out):
-            table = data.read(planned.job.recipe).table
-            metadata = planned.job.run_dir(options.out).metadata()
-            by_row[planned.row] += run_differences(metadata, table.fingerprint())
+            by_row[planned.row] += _finished_differences(planned.job, options, data)
     return (*dataset_differences(data.load(plan.source)), *merge_differences(by_row))
+
+
+def _finished_differences(job: Job, options: ReproductionOptions, data: PlanData) -> list[str]:
+    """Return the differences of a finished run; data that cannot be read any more is one."""
+    try:
+        table = data.read(job.recipe).table
+    except LesionLensError as error:
+        return [f"data that cannot be read now: {error}"]
+    return list(run_differences(job.run_dir(options.out).metadata(), table.fingerprint()))
 
 
 def _protocol_caveats(

@@ -116,5 +116,11 @@ def _both_rows(row: RowSpec, spec: TableSpec, differences: list[CodeDifference])
         return [row]
     metrics = _metrics(differences)
     by_column = {column.name: metrics[column.metric] for column in spec.columns if column.metric in metrics}
-    code = {"name": AUTHORS_ROW.format(row.name), "id": row.slug, "protocol": "authors", "metrics": by_column}
+    code = {
+        "name": AUTHORS_ROW.format(row.name),
+        "id": row.slug,
+        "protocol": "authors",
+        "metrics": by_column,
+        "note": "",
+    }
     return [row, row.model_copy(update=code)]
