@@ -10,7 +10,9 @@ from scipy import stats
 
 from lesionlens.evaluation.comparison.bootstrap import bootstrap_difference
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
-from lesionlens.reproduction.claims import ClaimResult, WeightedTerm, bootstrap_weighted_sum, evaluate_claims
+from lesionlens.reproduction.claim_result import ClaimResult
+from lesionlens.reproduction.claims import evaluate_claims
+from lesionlens.reproduction.lesion_samples import WeightedMetric, sample_weighted_sums
 from lesionlens.reproduction.measurements import RunValue, run_values
 from lesionlens.reproduction.planner import TableResults
 from lesionlens.reproduction.spec import TableSpec
@@ -190,8 +192,10 @@ def test_lesions_are_resampled_once_for_a_combined_column(tmp_path: Path) -> Non
 
 def test_a_sum_of_one_metric_is_that_metric() -> None:
     better, worse = fake_predictions(1.0, 1), fake_predictions(0.5, 2)
-    result = bootstrap_weighted_sum([WeightedTerm(1.0, better, worse, ("auc", "melanoma"))], n_resamples=200)
-    expected = bootstrap_difference(better, worse, "auc", "melanoma", n_resamples=200)
+    key = ("auc", "melanoma")
+    terms = [WeightedMetric(1.0, better, key), WeightedMetric(-1.0, worse, key)]
+    (sample,) = sample_weighted_sums([terms], n_resamples=200)
+    result, expected = sample.compare(0), bootstrap_difference(better, worse, *key, n_resamples=200)
     assert result[:3] == pytest.approx(expected[:3])
     assert result.p == pytest.approx(expected.p)
 

@@ -79,7 +79,7 @@ def test_page_is_self_contained_and_complete(written: Path) -> None:
         "Research use only, not a medical device.", "Table III of Zhang et al. 2019", "as in Table V", "0 of 1 run<",
         "1 of 1 runs failed: the GPU caught fire", "quoted from a leaderboard", "1 of 1 runs are not finished: missing",
         "Patches are seeded.", 'href="../../jobs/A&lt;b&gt;--0/report.html"', "not run", "✓ holds",
-        "data:image/svg+xml;base64,", "1 of 2 claimed orderings holds (1 could be tested). So "
+        "data:image/svg+xml;base64,", "1 of 2 claims holds (1 could be tested). So "
         "far 6 of 8 runs are finished.",
     ):  # fmt: skip
         assert phrase in flat_text, phrase
@@ -192,7 +192,7 @@ def test_claims_are_not_judged_if_not_comparable(
     record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert [claim["verdict"] for claim in record["claims"]] == ["not judged", "not run"]
     assert record["claims"][0]["p"] < 0.05
-    assert "orderings" not in record["summary"]
+    assert "claims" not in record["summary"]
     html = (folder / "table.html").read_text(encoding="utf-8")
     assert '<span class="word unjudged">– not judged</span>' in html
     markdown = (folder / "table.md").read_text(encoding="utf-8")
@@ -262,7 +262,7 @@ def test_open_question_mentions_no_published_numbers(tmp_path: Path, statement: 
     )
     text = write_page(results, tmp_path / "page").read_text(encoding="utf-8")
     assert f"it says nothing about {of}.</p>" in text
-    assert "Expected orderings" in text
+    assert "Expectations" in text
     assert "ublished" not in text[text.index("<body") :]
 
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from lesionlens.core.errors import LesionLensError, RecipeError, unknown_name_message
+from lesionlens.reproduction.claim_spec import CLAIM_MODELS
 from lesionlens.reproduction.spec import (
     ArtifactSet,
     ColumnSpec,
     FigureSpec,
-    OrderingClaim,
     PanelSpec,
     RowSpec,
     TableSpec,
@@ -35,7 +35,7 @@ _NAME_PREFIXES = ("table", "section", "fig")
 _MODELS_BY_KEY: dict[str, type[BaseModel]] = {
     "columns": ColumnSpec,
     "rows": RowSpec,
-    "claims": OrderingClaim,
+    **CLAIM_MODELS,
     "artifact_sets": ArtifactSet,
     "figure": FigureSpec,
     "panels": PanelSpec,
@@ -157,7 +157,9 @@ def _match_pattern(query: str) -> Iterator[str]:
 
 def _format_error(error: Any) -> str:
     """Return one line with the invalid key and what is allowed."""
-    where = ".".join(map(str, error["loc"]))
+    where = ".".join(
+        str(key) for key in error["loc"] if key not in CLAIM_MODELS
+    )  # pydantic adds the kind of a claim
     if error["type"] == "extra_forbidden":
         *above, key = error["loc"]
         model = next((_MODELS_BY_KEY[name] for name in reversed(above) if name in _MODELS_BY_KEY), TableSpec)

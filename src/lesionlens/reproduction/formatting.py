@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL
-from lesionlens.reproduction.claims import ClaimResult
+from lesionlens.reproduction.claim_result import ClaimResult
 from lesionlens.reproduction.outcome import TableOutcome
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.reproduction.table_cells import TableCell
@@ -12,6 +12,7 @@ from lesionlens.reproduction.table_cells import TableCell
 IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK = "●", "○"  # distinguishable in black and white
 MIN_DECIMALS = {"fraction": 3, "percent": 1}
 MAX_DECIMALS = 4
+DEFAULT_CONFIDENCE = 0.95
 
 
 class FormattedCell(NamedTuple):
@@ -80,6 +81,8 @@ class TableFormatter:
             if math.isnan(claim.low)
             else f"{self._format_signed(claim.low)} to {self._format_signed(claim.high)}"
         )
+        if interval and claim.confidence != DEFAULT_CONFIDENCE:
+            interval = f"{interval} ({claim.confidence:.0%})"
         opposite = claim.verdict.startswith("opposite")
         p = claim.p_two_sided_holm if opposite else claim.p_holm
         return FormattedClaim(

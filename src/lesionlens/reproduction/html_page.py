@@ -17,7 +17,7 @@ from lesionlens.evaluation.formatting import format_scope
 from lesionlens.evaluation.registry import metric_title
 from lesionlens.explanation.localization import LOCALIZATION_TITLES
 from lesionlens.reproduction.catalog import PAPERS
-from lesionlens.reproduction.claims import VERDICT_LABELS
+from lesionlens.reproduction.claim_result import VERDICT_LABELS
 from lesionlens.reproduction.figures.base import WrittenFigure
 from lesionlens.reproduction.figures.factory import render_figure
 from lesionlens.reproduction.formatting import IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK, TableFormatter

@@ -91,8 +91,9 @@ def _claims(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
         text = formatter.format_claim(claim)
         measured = f"{text.difference} ({text.interval})" if text.interval else text.difference
         test = f", {claim.test}" if claim.test else ""
-        ordering = f"{claim.better} better than {claim.worse}"
-        yield _table_row([ordering, claim.column, text.published, measured, f"{text.p}{test}", claim.verdict])
+        yield _table_row(
+            [claim.statement, claim.subject, text.published, measured, f"{text.p}{test}", claim.verdict]
+        )
     yield ""
 
 

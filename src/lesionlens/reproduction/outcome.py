@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from lesionlens.reproduction.catalog import PAPERS
-from lesionlens.reproduction.claims import ClaimResult, ValuesByCell, evaluate_claims
+from lesionlens.reproduction.claim_result import ClaimResult
+from lesionlens.reproduction.claims import ValuesByCell, evaluate_claims
 from lesionlens.reproduction.measurements import base_columns, run_values
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.table_cells import TableCell, summarize_cell
@@ -61,7 +62,7 @@ def evaluate_table(results: TableResults) -> TableOutcome:
 
 
 def _with_is_judged(outcome: TableOutcome, claim: ClaimResult) -> ClaimResult:
-    complete = all(outcome.cell(row, claim.column).is_complete for row in (claim.better, claim.worse))
+    complete = all(outcome.cell(row, column).is_complete for row, column in claim.cells)
     return replace(claim, is_judged=outcome.is_comparable_to_paper and complete)
 
 
@@ -82,7 +83,7 @@ def _summarize(results: TableResults, row: str, column: str, values_by_cell: Val
         values_by_cell[row, column],
         published=spec.row(row).published.get(column),
         num_planned=len({(cell.run, cell.fold) for cell in planned}),
-        scale=100 if spec.unit == "percent" else 1,
+        scale=spec.scale(column),
         bounds=(-math.inf, math.inf) if column_spec.difference_of else (0, 1),
         missing_reason=_missing_reason(spec.row(row).reason_not_run, planned),
     )
@@ -148,10 +149,10 @@ def _claims_sentence(outcome: TableOutcome) -> str:
     opposite = verdicts.count("opposite, and shown")
     holds = verdicts.count("holds")
     if not tested:
-        return "No ordering could be tested."
-    kind = "claimed" if outcome.results.spec.paper in PAPERS else "expected"
+        return "No claim could be tested."
+    kind = "claims" if outcome.results.spec.paper in PAPERS else "expectations"
     verb = "holds" if holds == 1 else "hold"
-    sentence = f"{holds} of {len(verdicts)} {kind} orderings {verb} ({tested} could be tested)"
+    sentence = f"{holds} of {len(verdicts)} {kind} {verb} ({tested} could be tested)"
     if not opposite:
         return f"{sentence}."
-    return f"{sentence}; {opposite} {'is' if opposite == 1 else 'are'} significantly reversed."
+    return f"{sentence}; {opposite} {'is' if opposite == 1 else 'are'} significantly contradicted."

@@ -9,7 +9,7 @@ from typing import Any
 from lesionlens import __version__
 from lesionlens.core.json_file import write_json
 from lesionlens.core.tabular import write_csv_columns
-from lesionlens.reproduction.claims import ClaimResult
+from lesionlens.reproduction.claim_result import ClaimResult
 from lesionlens.reproduction.outcome import TableOutcome, summary_sentence
 from lesionlens.reproduction.table_cells import TableCell
 

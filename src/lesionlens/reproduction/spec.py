@@ -7,6 +7,13 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 
 from lesionlens.core.errors import unknown_name_message
 from lesionlens.evaluation.registry import Scope, parse_scope
+from lesionlens.reproduction.claim_spec import (
+    ALL_ROWS,
+    ClaimSpec,
+    claim_statements,
+    claim_subject,
+    names_in_claim,
+)
 from lesionlens.runs.authors_code import AUTHORS_SUFFIX
 from lesionlens.runs.table_rows import DerivedRecipe, RowVariant, StrTuple, TableRow, expand_variants
 from lesionlens.runs.train_schema import ConfigSection
@@ -187,23 +194,6 @@ class FigureSpec(ConfigSection):
     x_label: str = ""
 
 
-class OrderingClaim(ConfigSection):
-    """An ordering that the paper claims: a row is better than each of some other rows in a column.
-
-    Attributes
-    ----------
-    better, worse, column
-        Names of the rows and the column.
-    quote
-        Section of the paper, and the claim in our words.
-    """
-
-    better: str
-    worse: StrTuple
-    column: str
-    quote: str
-
-
 class ArtifactSet(ConfigSection):
     """A copy of the dataset in which an artifact is rendered on some images, depending on their label.
 
@@ -268,7 +258,7 @@ class TableSpec(ConfigSection):
     columns: tuple[ColumnSpec, ...] = ()
     rows: tuple[RowSpec, ...]
     variants: dict[str, RowVariant] = Field(default_factory=dict)
-    claims: tuple[OrderingClaim, ...] = ()
+    claims: tuple[ClaimSpec, ...] = ()
     figure: FigureSpec | None = None
     artifact_sets: dict[str, ArtifactSet] = Field(default_factory=dict)
     short_overrides: StrTuple = ()
@@ -288,6 +278,10 @@ class TableSpec(ConfigSection):
         map_name, metric = row_spec.maps.get(name, column.map), row_spec.metrics.get(name, column.metric)
         return column.model_copy(update={"map": map_name, "metric": metric})
 
+    def scale(self, column: str) -> float:
+        """Return the factor from the values of a column to the table's unit: 100 for fractions in percent."""
+        return 100 if self.unit == "percent" else 1
+
     def recipes_of(self, row: RowSpec) -> dict[str, DerivedRecipe]:
         """Return the recipe of each variant of a row; empty if the row is not trained."""
         return expand_variants(row, self.variants)
@@ -301,13 +295,7 @@ class TableSpec(ConfigSection):
         self._check_columns(columns)
         for row in self.rows:
             _check_known("column", [*row.published, *row.maps, *row.metrics], columns)
-        _check_unique(
-            "claim",
-            [f"{claim.better} > {worse}, {claim.column}" for claim in self.claims for worse in claim.worse],
-        )
-        for claim in self.claims:
-            _check_known("row", [claim.better, *claim.worse], rows)
-            _check_known("column", [claim.column], columns)
+        self._check_claims([*rows, ALL_ROWS], columns)
         for panel in self.figure.panels if self.figure else ():
             _check_known("row", [panel.row], rows)
             _check_known("variant", [panel.variant], self._variant_names())
@@ -321,6 +309,18 @@ class TableSpec(ConfigSection):
                 _check_known("variant", [column.variant], self._variant_names())
             if column.artifact_set:
                 _check_known("artifact set", [column.artifact_set], self.artifact_sets)
+
+    def _check_claims(self, rows: Sequence[str], columns: Sequence[str]) -> None:
+        for claim in self.claims:
+            row_names, column_names = names_in_claim(claim)
+            _check_known("row", row_names, rows)
+            _check_known("column", column_names, columns)
+        statements = [
+            f"{statement}, {claim_subject(claim)}"
+            for claim in self.claims
+            for statement in claim_statements(claim)
+        ]
+        _check_unique("claim", statements)
 
     def _variant_names(self) -> list[str]:
         return list(self.variants) or [""]

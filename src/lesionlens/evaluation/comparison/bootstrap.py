@@ -117,21 +117,21 @@ def bootstrap_differences(
             differences,
             lesions.total,
             confidence=confidence,
-            n_decisive=_count_decisive_lesions(lesions, key),
-            undefined_reason=_undefined_reason(a, key),
-            unvaried_reason=_unvaried_reason(a, lesions, key),
+            n_decisive=count_decisive_lesions(lesions, key),
+            undefined_reason=undefined_metric_reason(a, key),
+            unvaried_reason=unvaried_metric_reason(a, lesions, key),
         )
         for key, difference, differences in zip(keys, point, resampled, strict=True)
     ]
 
 
-def _count_decisive_lesions(lesions: LesionCounts, key: MetricKey) -> int:
+def count_decisive_lesions(lesions: LesionCounts, key: MetricKey) -> int:
     """Return the number of lesions on which a metric rests: of a class those of the smallest group that it needs."""
     metric, scope = get_metric(key[0]), key[1]
     return lesions.decisive(metric, scope) if isinstance(scope, str) else lesions.total
 
 
-def _unvaried_reason(predictions: Predictions, lesions: LesionCounts, key: MetricKey) -> str:
+def unvaried_metric_reason(predictions: Predictions, lesions: LesionCounts, key: MetricKey) -> str:
     """Return why the difference cannot vary as it would over other lesions; "" if it can."""
     metric, scope = get_metric(key[0]), key[1]
     classes = [scope] if isinstance(scope, str) else averaged_classes(predictions)
@@ -139,7 +139,8 @@ def _unvaried_reason(predictions: Predictions, lesions: LesionCounts, key: Metri
     return f"only one lesion of {', '.join(map(display_name, single))}" if single else ""
 
 
-def _undefined_reason(predictions: Predictions, key: MetricKey) -> str:
+def undefined_metric_reason(predictions: Predictions, key: MetricKey) -> str:
+    """Return why a metric is undefined on these images, if it is."""
     metric, scope = get_metric(key[0]), key[1]
     if not isinstance(scope, str):
         return "undefined for a class" if averaged_classes(predictions) else "no image of a target class"
