@@ -92,6 +92,22 @@ def test_sample_depends_on_seed_epoch_and_position(images: NDArray[np.uint8]) ->
     assert not any(torch.equal(first[index].crops, batch.crops) for batch in different)
 
 
+@pytest.mark.parametrize("all_crops", [False, True])
+def test_fixed_crops_are_seeded_by_image_and_seed(images: NDArray[np.uint8], all_crops: bool) -> None:
+    def boxes(index: SampleIndex, *, seed: int = 0, ids: str | None = "abcdef") -> list[CropBox]:
+        augment = Augmentation(preset="arl")
+        data = TrainDataset(split(images), (96, 96), "multi-scale", 8, all_crops, augment, seed, ids)
+        return list(data.sample_params(index).crop_boxes)
+
+    first = boxes(SampleIndex(0, 0, 2, 4))
+    assert boxes(SampleIndex(3, 7, 2, 4)) == first
+    assert boxes(SampleIndex(3, 7, 0, 4), ids="cdefab") == first  # the same image in another split
+    others = [boxes(SampleIndex(0, 0, 1, 4)), boxes(SampleIndex(0, 0, 2, 4), seed=1)]
+    assert first not in others
+    assert boxes(SampleIndex(0, 0, 2, 4), ids=None) != boxes(SampleIndex(1, 0, 2, 4), ids=None)
+    assert len({box[:2] for crop in range(8) for box in boxes(SampleIndex(0, 0, 2, crop))}) == 8
+
+
 @pytest.mark.parametrize(
     ("all_crops", "trained", "validated"), [(True, [2, 2, 2], [2, 2, 2]), (False, [2] * 15, [1] * 6)]
 )

@@ -60,6 +60,19 @@ def test_initialization_is_described(recipe: str, base_overrides: list[str], tmp
     assert components.describe_model()["uninitialized_keys"] == list(keys)
 
 
+def test_fixed_training_crops_and_the_seed_of_test_crops(recipe: str, base_overrides: list[str]) -> None:
+    crops = ["crops.train={strategy: multi-scale, count: 2}", "train.seed=3"]
+    for overrides, resample, seed in (
+        ([], True, 3),
+        (["crops.train.resample=false", "crops.seed=8"], False, 8),
+    ):
+        setup = set_up_run(resolve(load_recipe(recipe, [*base_overrides, *crops, *overrides])))
+        assert setup.preprocessing.seed == seed
+        ids = build(setup).datamodule.train_dataset.fixed_crop_ids
+        assert ids == (None if resample else tuple(setup.split_table("train").frame["image_id"]))
+    assert load_recipe("arl/cnn50").crops.train.resample is False
+
+
 MODEL_OF_CROPS = [
     "model.attention=patch+arl",
     "model.kwargs={crops: 5, initial: true, end: true}",

@@ -150,6 +150,9 @@ class TrainDataset(Dataset[Batch]):
         Ranges of the random augmentation.
     seed
         Random seed for all draws.
+    fixed_crop_ids
+        ID of each image, which seeds its random crops: they are sampled once and are the same in all epochs (Zhang et
+        al. 2019, section IV.B). None: random crops are sampled again in each epoch.
     """
 
     split_data: SplitData
@@ -159,6 +162,7 @@ class TrainDataset(Dataset[Batch]):
     all_crops: bool
     augmentation: Augmentation
     seed: int
+    fixed_crop_ids: Sequence[str] | None = None
 
     @property
     def crops_per_sample(self) -> int:
@@ -171,8 +175,17 @@ class TrainDataset(Dataset[Batch]):
         height, width = self.split_data.region_size(sample_index.image_index)
         crop_box = make_crop_strategy(self.crop_strategy, self.crops_per_image)
         crop_indices = range(self.crops_per_image) if self.all_crops else [sample_index.crop_index]
-        boxes = [crop_box(height, width, crop_index, rng) for crop_index in crop_indices]
+        boxes = [
+            crop_box(height, width, crop_index, self._crop_rng(sample_index.image_index, crop_index) or rng)
+            for crop_index in crop_indices
+        ]
         return SampleParams(sample_index.image_index, boxes, self.augmentation.make_params(rng))
+
+    def _crop_rng(self, image_index: int, crop_index: int) -> np.random.Generator | None:
+        """Return the generator of a crop that is the same in all epochs; None if it is sampled in each."""
+        if self.fixed_crop_ids is None:
+            return None
+        return np.random.default_rng((self.seed, *self.fixed_crop_ids[image_index].encode(), crop_index))
 
     def __getitem__(self, sample_index: SampleIndex) -> Batch:
         params = self.sample_params(sample_index)

@@ -209,6 +209,11 @@ class TrainCropRecipe(ConfigSection):
         le=1000,
         description="Number of training crops per image and epoch; `grid`: 5, 7, 9, 16, 25 or 36.",
     )
+    resample: bool = Field(
+        default=True,
+        description="Whether random training crops are sampled again in each epoch. `false`: once per image, and the "
+        "same crops are augmented in every epoch (Zhang et al. 2019).",
+    )
 
 
 class EvalCropRecipe(ConfigSection):
@@ -235,6 +240,13 @@ class CropRecipe(ConfigSection):
     )
     tta_average: Aggregation = Field(
         default="probabilities", description="Scores that are averaged over crops and TTA views."
+    )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_SEED,
+        description="Random seed of random crops in validation, testing and inference; null: `train.seed`, so that "
+        "repeats differ in these crops too.",
     )
     roi_margin: float | None = Field(
         default=None,
@@ -271,9 +283,9 @@ class CropRecipe(ConfigSection):
     def _with_grid_crops(self, count: int, *, random_training: bool) -> "CropRecipe":
         """Replace defaults by grid crops; raise an error if other crops are set."""
         make_crop_strategy("grid", count)
-        train = TrainCropRecipe(strategy="grid", count=count)
+        train = self.train.model_copy(update={"strategy": "grid", "count": count})
         if random_training:
-            train = TrainCropRecipe(strategy="random-square", count=self.train.count)
+            train = self.train
         required = {"train": train, "test": EvalCropRecipe(strategy="grid", count=count)}
         default, current = CropRecipe().model_dump(), self.model_dump()
         conflicts = [

@@ -266,6 +266,7 @@ def _make_datamodule(
         all_crops=setup.resolved.architecture.num_crops is not None,
         augmentation=recipe.augment,
         seed=train.seed,
+        fixed_crop_ids=None if recipe.crops.train.resample else setup.splits.splits["train"],
     )
     return LesionDataModule(
         train_dataset,

@@ -194,6 +194,7 @@ def _check_device(resolved: ResolvedRecipe) -> None:
 
 def _make_preprocessing(resolved: ResolvedRecipe) -> Preprocessing:
     data, crops = resolved.recipe.data, resolved.recipe.crops
+    seed = resolved.recipe.train.seed if crops.seed is None else crops.seed
     mean, std = resolved.recipe.model.mean_and_std() or PLACEHOLDER_MEAN_STD
     return Preprocessing(
         input_size=resolved.input_size,
@@ -205,7 +206,7 @@ def _make_preprocessing(resolved: ResolvedRecipe) -> Preprocessing:
         roi_margin=crops.roi_margin,
         tta=crops.tta,
         aggregate=crops.tta_average,
-        seed=resolved.recipe.train.seed,
+        seed=seed,
         mean=mean,
         std=std,
     )
