@@ -16,6 +16,7 @@ from lesionlens.reproduction.spec import (
     ColumnSpec,
     FigureSpec,
     PanelSpec,
+    PaperTestSpec,
     RowSpec,
     TableSpec,
 )
@@ -37,6 +38,7 @@ _MODELS_BY_KEY: dict[str, type[BaseModel]] = {
     "rows": RowSpec,
     **CLAIM_MODELS,
     "artifact_sets": ArtifactSet,
+    "paper_test": PaperTestSpec,
     "figure": FigureSpec,
     "panels": PanelSpec,
 }

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL
 from lesionlens.reproduction.claim_result import ClaimResult
-from lesionlens.reproduction.outcome import TableOutcome
+from lesionlens.reproduction.outcome import TableOutcome, single_run_values
+from lesionlens.reproduction.paper_test import PaperTestLine
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.reproduction.table_cells import TableCell
 
@@ -39,6 +40,30 @@ class FormattedClaim(NamedTuple):
     sign_flip: str
 
 
+class FormattedTest(NamedTuple):
+    """Text of a line of the paper's own test."""
+
+    values: str
+    means: str
+    t: str
+    df: str
+    critical: str
+    p: str
+    conclusion: str
+    note: str
+
+
+def format_attribute(value: bool | str) -> str:
+    """Format an attribute of a row.
+
+    Examples
+    --------
+    >>> format_attribute(True), format_attribute(False), format_attribute("no masks")
+    ('✓', '✗', 'no masks')
+    """
+    return value if isinstance(value, str) else "✓" if value else "✗"
+
+
 class TableFormatter:
     """Formats all values of an outcome with the same number of decimals, and collects their notes.
 
@@ -50,6 +75,7 @@ class TableFormatter:
 
     def __init__(self, outcome: TableOutcome) -> None:
         self.notes: list[str] = []
+        self._outcome = outcome
         self._comparable = outcome.is_comparable_to_paper
         self._decimals = decimal_places(outcome.results.spec)
 
@@ -73,6 +99,28 @@ class TableFormatter:
             spread="" if within is None else f"{'within' if within else 'beyond'} the paper's ±",
             notes=tuple(self._note_number(note) for note in cell.notes),
         )
+
+    def format_runs(self) -> list[tuple[str, list[str], list[tuple[str, list[str]]]]]:
+        """Return the tables of single runs: column, headings of the runs, and each row with its formatted values."""
+        tables = []
+        for column, rows in single_run_values(self._outcome).items():
+            labels = list(dict.fromkeys(label for values in rows.values() for label in values))
+            lines = [
+                (row, [self._format_value(values.get(label, math.nan)) for label in labels])
+                for row, values in rows.items()
+                if values
+            ]
+            tables += [(column, labels, lines)] if lines else []
+        return tables
+
+    def format_paper_test(self, line: PaperTestLine) -> FormattedTest:
+        """Format a line of the paper's own test."""
+        return FormattedTest(
+            f"{line.values}, {line.test}", " and ".join(map(self._format_value, line.means)),
+            UNDEFINED_SYMBOL if math.isnan(line.t) else f"{line.t:.2f}".replace("-", "−"),
+            str(line.df or UNDEFINED_SYMBOL), "" if math.isnan(line.critical) else f"−{line.critical:.3f}",
+            UNDEFINED_SYMBOL if math.isnan(line.p) else format_rounded_p_value(line.p), line.conclusion, line.note,
+        )  # fmt: skip
 
     def format_claim(self, claim: ClaimResult) -> FormattedClaim:
         """Format a claim."""

@@ -20,10 +20,16 @@ from lesionlens.reproduction.catalog import PAPERS
 from lesionlens.reproduction.claim_result import VERDICT_LABELS
 from lesionlens.reproduction.figures.base import WrittenFigure
 from lesionlens.reproduction.figures.factory import render_figure
-from lesionlens.reproduction.formatting import IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK, TableFormatter
+from lesionlens.reproduction.formatting import (
+    IN_INTERVAL_MARK,
+    OUTSIDE_INTERVAL_MARK,
+    TableFormatter,
+    format_attribute,
+)
 from lesionlens.reproduction.markdown_page import outcome_to_markdown
 from lesionlens.reproduction.outcome import TableOutcome, evaluate_table, summary_sentence
 from lesionlens.reproduction.outcome_io import write_outcome_csv, write_outcome_json
+from lesionlens.reproduction.paper_test import paper_test_lines
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.provenance import collect_provenance
 from lesionlens.reproduction.spec import ColumnSpec, TableSpec
@@ -84,6 +90,8 @@ def render_table_page(
         heads=[(column.name, _describe_column(column, spec)) for column in spec.columns],
         groups=_row_groups(outcome, formatter),
         claims=[formatter.format_claim(claim) for claim in outcome.claims],
+        single_runs=formatter.format_runs(),
+        tests=[formatter.format_paper_test(line) for line in paper_test_lines(outcome)],
         notes=formatter.notes,
         **_legend(outcome),
         published=any(cell.published for cell in outcome.cells),
@@ -91,7 +99,7 @@ def render_table_page(
         problem=problem,
         provenance=collect_provenance(outcome.results, folder),
         blocks=_column_blocks(len(spec.columns)),
-        wide=len(spec.columns) > MAX_PORTRAIT_COLUMNS,
+        wide=len(spec.columns) + len(spec.attributes) / 2 > MAX_PORTRAIT_COLUMNS,
         notice=RESEARCH_USE_NOTICE,
         version=__version__,
         date=now.strftime("%Y-%m-%d %H:%M UTC"),
@@ -132,6 +140,9 @@ def _row_groups(outcome: TableOutcome, formatter: TableFormatter) -> list[tuple[
     rows = [
         {
             "row": row,
+            "attributes": [
+                format_attribute(row.attributes.get(name, "")) for name in outcome.results.spec.attributes
+            ],
             "group": row.group,
             "cells": [
                 formatter.format_cell(outcome.cell(row.name, column.name))

@@ -11,8 +11,10 @@ from lesionlens.reproduction.formatting import (
     OUTSIDE_INTERVAL_MARK,
     FormattedCell,
     TableFormatter,
+    format_attribute,
 )
 from lesionlens.reproduction.outcome import TableOutcome, summary_sentence
+from lesionlens.reproduction.paper_test import paper_test_lines
 from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
 from lesionlens.reproduction.table_variants import VARIANT_TITLES
 
@@ -23,8 +25,8 @@ def outcome_to_markdown(outcome: TableOutcome, now: datetime) -> str:
     lines = [f"# {spec.title}: {spec.caption}", "", f"**{summary_sentence(outcome)}**", ""]
     lines += [*_bullet_list(results.caveats), f"{spec.source.rstrip('.')}. {RESEARCH_USE_NOTICE}", ""]
     lines += [*_table(outcome, formatter), "", *_legend(outcome), ""]
+    lines += [*_single_runs(formatter), *_claims(outcome, formatter), *_paper_test(outcome, formatter)]
     lines += [
-        *_claims(outcome, formatter),
         *_section("The authors' code and the text", _code_differences(outcome)),
         *_section("Differences from the paper, and open details", spec.differences),
     ]
@@ -48,13 +50,13 @@ def _table(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
     columns = [column.name for column in spec.columns]
     if not columns:
         return
-    yield _table_row(["row", *columns])
-    yield _table_row(["---"] * (len(columns) + 1))
+    yield _table_row(["row", *spec.attributes, *columns])
+    yield _table_row(["---"] * (len(spec.attributes) + len(columns) + 1))
     for row in spec.rows:
         name = f"{row.group}: {row.name}" if row.group else row.name
-        yield _table_row(
-            [name, *(_cell(formatter.format_cell(outcome.cell(row.name, column))) for column in columns)]
-        )
+        attributes = [format_attribute(row.attributes.get(key, "")) for key in spec.attributes]
+        cells = [_cell(formatter.format_cell(outcome.cell(row.name, column))) for column in columns]
+        yield _table_row([name, *attributes, *cells])
 
 
 def _cell(formatted: FormattedCell) -> str:
@@ -95,6 +97,32 @@ def _claims(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
             [claim.statement, claim.subject, text.published, measured, f"{text.p}{test}", claim.verdict]
         )
     yield ""
+
+
+def _single_runs(formatter: TableFormatter) -> Iterator[str]:
+    for column, runs, rows in formatter.format_runs():
+        yield from (f"## {column} of each run", "", _table_row(["row", *runs]))
+        yield _table_row(["---"] * (len(runs) + 1))
+        yield from (_table_row([row, *values]) for row, values in rows)
+        yield ""
+
+
+def _paper_test(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
+    lines = paper_test_lines(outcome)
+    if lines:
+        headings = [
+            "values and test",
+            "means",
+            "t",
+            "df",
+            "rejects below",
+            "p, one-sided",
+            "conclusion",
+            "note",
+        ]
+        yield from ("## The paper's own test", "", _table_row(headings), _table_row(["---"] * len(headings)))
+        yield from (_table_row(formatter.format_paper_test(line)) for line in lines)
+        yield ""
 
 
 def _code_differences(outcome: TableOutcome) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from lesionlens.reproduction.catalog import PAPERS
 from lesionlens.reproduction.claim_result import ClaimResult
 from lesionlens.reproduction.claims import ValuesByCell, evaluate_claims
-from lesionlens.reproduction.measurements import base_columns, run_values
+from lesionlens.reproduction.measurements import RunValue, base_columns, run_values
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.table_cells import TableCell, summarize_cell
 
@@ -24,6 +24,8 @@ class TableOutcome:
         Cells row by row, one per column.
     claims
         Result of each claim.
+    values
+        Values of the runs by (row, column).
     synthetic
         Whether a run used synthetic images.
     """
@@ -31,6 +33,7 @@ class TableOutcome:
     results: TableResults
     cells: tuple[TableCell, ...]
     claims: tuple[ClaimResult, ...]
+    values: ValuesByCell
     synthetic: bool
 
     @property
@@ -56,9 +59,30 @@ def evaluate_table(results: TableResults) -> TableOutcome:
         results,
         tuple(_summarize(results, row, column, measured) for row, column in cells),
         evaluate_claims(results, measured),
+        measured,
         used_synthetic_data(results.cells),
     )
     return replace(outcome, claims=tuple(_with_is_judged(outcome, claim) for claim in outcome.claims))
+
+
+def single_run_values(outcome: TableOutcome) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the value of every run in the columns of ``single_runs``, by column, row and run, in the table's unit."""
+    spec = outcome.results.spec
+    return {
+        column: {
+            row.name: {
+                _run_label(run): spec.scale(column) * run.value
+                for run in outcome.values[row.name, column]
+                if math.isfinite(run.value)
+            }
+            for row in spec.rows
+        }
+        for column in spec.single_runs
+    }
+
+
+def _run_label(run: RunValue) -> str:
+    return f"run {run.run + 1}" if run.fold is None else f"run {run.run + 1}, fold {run.fold + 1}"
 
 
 def _with_is_judged(outcome: TableOutcome, claim: ClaimResult) -> ClaimResult:

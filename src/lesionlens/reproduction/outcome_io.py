@@ -10,7 +10,8 @@ from lesionlens import __version__
 from lesionlens.core.json_file import write_json
 from lesionlens.core.tabular import write_csv_columns
 from lesionlens.reproduction.claim_result import ClaimResult
-from lesionlens.reproduction.outcome import TableOutcome, summary_sentence
+from lesionlens.reproduction.outcome import TableOutcome, single_run_values, summary_sentence
+from lesionlens.reproduction.paper_test import paper_test_lines
 from lesionlens.reproduction.table_cells import TableCell
 
 OUTCOME_COLUMNS = (
@@ -37,6 +38,9 @@ def write_outcome_json(path: Path, outcome: TableOutcome, now: datetime) -> None
         "failed": sum(cell.state == "failed" for cell in results.cells), "summary": summary_sentence(outcome),
         "caveats": list(results.caveats), "unit": spec.unit,
         "claims": [_claim_record(claim) for claim in outcome.claims],
+        "paper_test": [line._asdict() for line in paper_test_lines(outcome)],
+        "single_runs": single_run_values(outcome),
+        "attributes": {row.name: row.attributes for row in spec.rows if row.attributes},
         "rows": [_cell_record(cell, outcome) for cell in outcome.cells],
     }  # fmt: skip
     write_json(path, record)

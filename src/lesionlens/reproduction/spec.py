@@ -51,6 +51,8 @@ class RowSpec(TableRow):
         Metric of this row by column, in place of the column's.
     protocol
         Protocol of the row's runs: ``paper``, or ``authors`` for that of the authors' code.
+    attributes
+        Texts of the table's ``attributes``; true and false are shown as ✓ and ✗.
     x_value
         Position of the row on the horizontal axis of a sweep.
     note
@@ -65,6 +67,7 @@ class RowSpec(TableRow):
     maps: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, str] = Field(default_factory=dict)
     protocol: Literal["paper", "authors"] = "paper"
+    attributes: dict[str, bool | str] = Field(default_factory=dict)
     x_value: float | None = None
     note: str = ""
 
@@ -194,6 +197,26 @@ class FigureSpec(ConfigSection):
     x_label: str = ""
 
 
+class PaperTestSpec(ConfigSection):
+    """The significance test that the paper reports: an independent, pooled two-sample t-test, one-sided.
+
+    Attributes
+    ----------
+    first, second, column
+        Rows and column; the paper tests whether the first is below the second.
+    significance_level
+        Level of the paper's test.
+    num_runs
+        Number of published runs of each row, behind the published mean and standard deviation (n - 1).
+    """
+
+    first: str
+    second: str
+    column: str
+    significance_level: float = Field(gt=0, lt=1)
+    num_runs: int = Field(ge=2)
+
+
 class ArtifactSet(ConfigSection):
     """A copy of the dataset in which an artifact is rendered on some images, depending on their label.
 
@@ -237,6 +260,12 @@ class TableSpec(ConfigSection):
         Contents of the table; a figure without numbers has no columns.
     variants
         Variants of each row, if it has several trainings: name -> title and overrides.
+    attributes
+        Text columns of the rows: name -> meaning (see ``RowSpec.attributes``).
+    single_runs
+        Columns whose value in every run is listed.
+    paper_test
+        Significance test of the paper, shown next to the claims.
     figure
         Figure that is rendered from the runs in addition to the table.
     artifact_sets
@@ -259,6 +288,9 @@ class TableSpec(ConfigSection):
     rows: tuple[RowSpec, ...]
     variants: dict[str, RowVariant] = Field(default_factory=dict)
     claims: tuple[ClaimSpec, ...] = ()
+    attributes: dict[str, str] = Field(default_factory=dict)
+    single_runs: StrTuple = ()
+    paper_test: PaperTestSpec | None = None
     figure: FigureSpec | None = None
     artifact_sets: dict[str, ArtifactSet] = Field(default_factory=dict)
     short_overrides: StrTuple = ()
@@ -295,7 +327,12 @@ class TableSpec(ConfigSection):
         self._check_columns(columns)
         for row in self.rows:
             _check_known("column", [*row.published, *row.maps, *row.metrics], columns)
+            _check_known("attribute", row.attributes, self.attributes)
         self._check_claims([*rows, ALL_ROWS], columns)
+        _check_known("column", self.single_runs, columns)
+        if test := self.paper_test:
+            _check_known("row", [test.first, test.second], rows)
+            _check_known("column", [test.column], columns)
         for panel in self.figure.panels if self.figure else ():
             _check_known("row", [panel.row], rows)
             _check_known("variant", [panel.variant], self._variant_names())
