@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.reproduction.jobs import expand_jobs, machine_independent
+from lesionlens.reproduction.jobs import expand_jobs, machine_independent, recipe_digest
 from lesionlens.runs.load import load_recipe
 
 SPATIAL, SAME = "arl/table5:spatial-melanoma", "arl/table3:arl-cnn50-melanoma"
@@ -21,7 +21,17 @@ def test_equal_recipes_of_two_tables_have_one_run() -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["train.epochs=7", "train.seed=1", "data.task=nevus", "model.input_size=96", "attention_prior=lesion"],
+    [
+        "train.epochs=7",
+        "train.seed=1",
+        "data.task=nevus",
+        "model.input_size=96",
+        "attention_prior=lesion",
+        "crops.seed=3",
+        "crops.train.resample=true",
+        "train.epsilon_placement=keras",
+        "data.max_images=9",
+    ],  # fmt: skip
 )
 def test_settings_that_affect_the_result_change_the_name(override: str) -> None:
     assert key(SPATIAL)[-8:] != key(SPATIAL, override)[-8:]
@@ -57,3 +67,7 @@ def test_runs_and_folds() -> None:
     assert [(job.run, job.fold) for job in jobs] == [(run, fold) for run in (0, 1) for fold in (0, 1, 2)]
     assert len({job.key for job in jobs}) == 6
     assert jobs[0].key.startswith("patch_densenet121_dual-all-s0f0-")
+
+
+def test_keys_that_later_versions_added_do_not_change_names() -> None:
+    assert recipe_digest(load_recipe("patch/table2:dense121-gru"), Path("out")) == "cd4d0121"

@@ -4,6 +4,8 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,13 @@ _MACHINE_KEYS = {
     "train": {"device", "num_workers", "num_threads", "compile"},
     "data": {"cache", "cache_dir", "within_root"},
 }
+# keys that were added to the schema later, with the value that all earlier runs have
+_LATER_KEYS = (
+    ("data", "max_images", None),
+    ("train", "epsilon_placement", "torch"),
+    ("crops.train", "resample", True),
+    ("crops", "seed", None),
+)
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,10 @@ def recipe_digest(recipe: Recipe, out: Path) -> str:
     tree = recipe.model_dump(mode="json")
     for section, keys in _MACHINE_KEYS.items():
         tree[section] = {key: value for key, value in tree[section].items() if key not in keys}
-    if tree["data"]["max_images"] is None:  # as in runs of earlier versions, which have no such key
-        del tree["data"]["max_images"]
+    for section, key, default in _LATER_KEYS:
+        keys = reduce(getitem, section.split("."), tree)
+        if keys[key] == default:  # as in runs of earlier versions, which have no such key
+            del keys[key]
     text = json.dumps(_machine_independent_tree(tree, out), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
