@@ -31,7 +31,7 @@ def test_equal_recipes_of_two_tables_have_one_run() -> None:
         "crops.train.resample=true",
         "train.epsilon_placement=keras",
         "data.max_images=9",
-    ],  # fmt: skip
+    ],
 )
 def test_settings_that_affect_the_result_change_the_name(override: str) -> None:
     assert key(SPATIAL)[-8:] != key(SPATIAL, override)[-8:]

@@ -86,9 +86,9 @@ def recipe_digest(recipe: Recipe, out: Path) -> str:
     for section, keys in _MACHINE_KEYS.items():
         tree[section] = {key: value for key, value in tree[section].items() if key not in keys}
     for section, key, default in _LATER_KEYS:
-        keys = reduce(getitem, section.split("."), tree)
-        if keys[key] == default:  # as in runs of earlier versions, which have no such key
-            del keys[key]
+        values: dict[str, Any] = reduce(getitem, section.split("."), tree)
+        if values[key] == default:  # as in runs of earlier versions, which have no such key
+            del values[key]
     text = json.dumps(_machine_independent_tree(tree, out), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
