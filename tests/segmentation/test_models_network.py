@@ -22,9 +22,31 @@ from ..helpers.tolerances import close, terms_of
 
 @pytest.mark.parametrize("network", SEGMENTATION_ARCHS)
 def test_network_returns_a_logit_per_pixel(network: str) -> None:
-    model = make_segmentation_spec(network, "test_resnet").build().eval()
+    encoder = "" if network == "unet_original" else "test_resnet"
+    model = make_segmentation_spec(network, encoder, width=4).build().eval()
     with torch.inference_mode():
         assert model(torch.rand(2, 3, 32, 64)).shape == (2, 1, 32, 64)
+
+
+def test_original_unet_has_the_stages_of_the_paper() -> None:
+    """Parameters by the formula of Ronneberger et al. 2015, Fig. 1, for three input channels and one output."""
+    widths = [64, 128, 256, 512, 1024]
+    conv = [9 * a * b + b for a, b in zip([3, *widths[:-1]], widths, strict=True)] + [
+        9 * w * w + w for w in widths
+    ]
+    up = [4 * 2 * w * w + w for w in widths[:-1]]
+    merge = [9 * 2 * w * w + w + 9 * w * w + w for w in widths[:-1]]
+    model = make_segmentation_spec("unet_original").build()
+    assert sum(p.numel() for p in model.parameters()) == sum(conv + up + merge) + 65
+    kernels = [layer.weight for layer in model.modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert kernels[-2].std().item() == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.03)
+
+
+def test_original_unet_has_no_encoder() -> None:
+    with pytest.raises(ModelError, match="omit the encoder 'resnet34'"):
+        make_segmentation_spec("unet_original", "resnet34").build()
+    with pytest.raises(WeightsError, match="unet_original starts from random weights"):
+        load_encoder_weights(make_segmentation_spec("unet_original", width=1).build(), "imagenet", encoder="")
 
 
 def test_unknown_network_suggests_the_nearest() -> None:

@@ -23,10 +23,20 @@ def segment_train_command(
     sources: Annotated[
         list[str] | None, typer.Argument(help="Tables with masks: NAME:ROOT, or paths.")
     ] = None,
-    arch: Annotated[str, typer.Option(help="Architecture: unet or deeplabv3plus.")] = "unet",
+    arch: Annotated[
+        str,
+        typer.Option(
+            help="Architecture: unet or deeplabv3plus on an encoder, or unet_original, the U-Net of Ronneberger "
+            "et al. 2015."
+        ),
+    ] = "unet",
     encoder: Annotated[
-        str, typer.Option(help="Encoder: a timm model such as resnet34 or mobilenetv2_100.")
-    ] = "resnet34",
+        str | None,
+        typer.Option(
+            help="Encoder: a timm model such as mobilenetv2_100; default: resnet34; not for unet_original."
+        ),
+    ] = None,
+    width: Annotated[int, typer.Option(min=1, help="Channels of the first stage of unet_original.")] = 64,
     weights: Annotated[
         str, typer.Option(help="Encoder weights: none, imagenet, or a file with timm's keys.")
     ] = "none",
@@ -79,9 +89,11 @@ def segment_train_command(
     from lesionlens.segmentation.models import make_segmentation_spec
     from lesionlens.segmentation.train import resume_segmentation, train_segmentation
 
+    architecture = make_segmentation_spec(arch, encoder, width=width)
     config = SegmentationConfig(
-        arch=make_segmentation_spec(arch, encoder).arch,
-        encoder=encoder,
+        arch=architecture.arch,
+        encoder=architecture.encoder,
+        width=width,
         weights=weights,
         input_size=size,
         split=split,

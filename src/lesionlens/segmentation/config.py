@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lesionlens.data.augmentation import Augmentation
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.segmentation.models import SegmentationArch
+from lesionlens.segmentation.models import DEFAULT_ENCODER, SegmentationArch, SegmentationModelSpec
 
 DEFAULT_AUGMENTATION = Augmentation(rotation=180, scale=0.2, brightness=0.2, contrast=0.2, saturation=0.2)
 
@@ -14,9 +14,9 @@ class SegmentationConfig(BaseModel):
 
     Attributes
     ----------
-    arch, encoder, weights
-        Architecture and encoder (see ``SegmentationModelSpec``), and initial encoder weights: ``none``, ``imagenet``,
-        or a file with timm's keys.
+    arch, encoder, width, weights
+        Architecture, encoder and width (see ``SegmentationModelSpec``), and initial encoder weights: ``none``,
+        ``imagenet``, or a file with timm's keys.
     input_size
         Height and width of the network's input in pixels; images are resized to it, ignoring their aspect ratio. The
         default has the aspect ratio of most dermoscopic images and is the input size of the winners of ISIC 2017
@@ -37,7 +37,8 @@ class SegmentationConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     arch: SegmentationArch = "unet"
-    encoder: str = "resnet34"
+    encoder: str = DEFAULT_ENCODER
+    width: int = Field(default=64, ge=1)
     weights: str = "none"
     input_size: tuple[int, int] = (192, 256)
     split: str = "auto"
@@ -54,6 +55,11 @@ class SegmentationConfig(BaseModel):
     device: str = "auto"
     num_workers: int = Field(default=0, ge=0)
     within_root: bool = False
+
+    @property
+    def architecture(self) -> SegmentationModelSpec:
+        """Specification of the network."""
+        return SegmentationModelSpec(arch=self.arch, encoder=self.encoder, width=self.width)
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -1,4 +1,4 @@
-"""Segmentation models: architectures of segmentation-models-pytorch on timm encoders, weights and saved models.
+"""Segmentation models: U-Net and DeepLabV3+ on timm encoders, the original U-Net, weights and saved models.
 
 U-Net: Ronneberger et al. 2015, arXiv:1505.04597; DeepLabV3+: Chen et al. 2018, arXiv:1802.02611.
 """
@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Literal, get_args
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from lesionlens.core.errors import ModelError, WeightsError, unknown_name_message
@@ -25,10 +25,12 @@ from lesionlens.models.saved_model import (
     verify_weights,
 )
 from lesionlens.models.weights import StateDict, download_pretrained, load_state_dict_file
+from lesionlens.segmentation.original_unet import OriginalUNet
 
-SegmentationArch = Literal["unet", "deeplabv3plus"]
+SegmentationArch = Literal["unet", "unet_original", "deeplabv3plus"]
 SEGMENTATION_ARCHS: tuple[SegmentationArch, ...] = get_args(SegmentationArch)
-_SMP_CLASSES: Mapping[SegmentationArch, str] = {"unet": "Unet", "deeplabv3plus": "DeepLabV3Plus"}
+DEFAULT_ENCODER = "resnet34"
+_SMP_CLASSES: Mapping[str, str] = {"unet": "Unet", "deeplabv3plus": "DeepLabV3Plus"}
 
 
 class SegmentationModelSpec(BaseModel):
@@ -37,15 +39,18 @@ class SegmentationModelSpec(BaseModel):
     Attributes
     ----------
     arch
-        Architecture: ``unet`` or ``deeplabv3plus``.
+        Architecture: ``unet`` or ``deeplabv3plus`` on an encoder, or ``unet_original``, see ``OriginalUNet``.
     encoder
-        Name of a timm model whose feature maps halve from stage to stage.
+        Name of a timm model whose feature maps halve from stage to stage; "" for ``unet_original``.
+    width
+        Channels of the first stage of ``unet_original``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     arch: SegmentationArch = "unet"
-    encoder: str = "resnet34"
+    encoder: str = DEFAULT_ENCODER
+    width: int = Field(default=64, ge=1)
 
     def build(self) -> nn.Module:
         """Build the model with random weights; it maps images (b, 3, h, w) to logits (b, 1, h, w).
@@ -55,6 +60,10 @@ class SegmentationModelSpec(BaseModel):
         ModelError
             The extra ``segmentation`` is not installed, or the architecture does not support this encoder.
         """
+        if self.arch == "unet_original":
+            if self.encoder:
+                raise ModelError(f"unet_original has its own encoder; omit the encoder {self.encoder!r}")
+            return OriginalUNet(self.width)
         library = _import_smp()
         check_backbone_name(self.encoder)
         make = getattr(library, _SMP_CLASSES[self.arch])
@@ -69,17 +78,26 @@ class SegmentationModelSpec(BaseModel):
         return model
 
 
-def make_segmentation_spec(arch: str, encoder: str) -> SegmentationModelSpec:
+def make_segmentation_spec(
+    arch: str, encoder: str | None = None, *, width: int = 64
+) -> SegmentationModelSpec:
     """Return the specification of an architecture and an encoder.
+
+    Parameters
+    ----------
+    encoder
+        As for ``SegmentationModelSpec``; None: ``DEFAULT_ENCODER``, or "" for ``unet_original``.
 
     Raises
     ------
     ModelError
         The architecture is unknown.
     """
+    if encoder is None:
+        encoder = "" if arch == "unet_original" else DEFAULT_ENCODER
     for name in SEGMENTATION_ARCHS:
         if name == arch:
-            return SegmentationModelSpec(arch=name, encoder=encoder)
+            return SegmentationModelSpec(arch=name, encoder=encoder, width=width)
     raise ModelError(unknown_name_message("architecture", arch, SEGMENTATION_ARCHS))
 
 
@@ -127,10 +145,13 @@ def load_encoder_weights(model: nn.Module, weights: str, *, encoder: str) -> Non
     Raises
     ------
     WeightsError
-        The weights cannot be downloaded or read, or a tensor of the encoder is missing or has another shape.
+        The weights cannot be downloaded or read, a tensor of the encoder is missing or has another shape, or the model
+        has no encoder.
     """
     if weights == "none":
         return
+    if not encoder:
+        raise WeightsError(f"unet_original starts from random weights; use --weights none, not {weights}")
     state = (
         download_pretrained(encoder, option="--weights ")
         if weights == "imagenet"

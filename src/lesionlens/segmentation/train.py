@@ -33,7 +33,6 @@ from lesionlens.segmentation.dataset import (
 from lesionlens.segmentation.evaluate import evaluate_model
 from lesionlens.segmentation.models import (
     SegmentationModelCard,
-    SegmentationModelSpec,
     check_input_size,
     load_encoder_weights,
     load_segmentation_model,
@@ -94,7 +93,8 @@ def train_segmentation(
     LesionLensError
         The data, model, weights or directory cannot be used.
     """
-    console, name = console or make_console(stderr=True), f"segmentation-{config.arch}-{config.encoder}"
+    console = console or make_console(stderr=True)
+    name = "-".join(filter(None, ("segmentation", config.arch, config.encoder)))
     sources, config = [absolute_source(source) for source in sources], _with_absolute_paths(config)
     check_run_dir(name, out=out, runs_dir=runs_dir)
     with activity(console, "reading the tables"):
@@ -157,7 +157,7 @@ def resume_segmentation(path: Path, *, console: Console | None = None) -> Path:
 def _build_module(config: SegmentationConfig) -> SegmentationModule:
     """Build the model with its initial weights, which depend only on the seed."""
     torch.manual_seed(config.seed)
-    model = SegmentationModelSpec(arch=config.arch, encoder=config.encoder).build()
+    model = config.architecture.build()
     load_encoder_weights(model, config.weights, encoder=config.encoder)
     check_input_size(model, config.input_size)
     resolve_device(config.device)  # an error before images are decoded
@@ -261,7 +261,7 @@ def _save_best(run_dir: RunDir, module: SegmentationModule, epoch: int, jaccard:
     """Save the model of an epoch with a better validation Jaccard."""
     config, data = module.config, run_dir.metadata()["data"]
     card = SegmentationModelCard(
-        architecture=SegmentationModelSpec(arch=config.arch, encoder=config.encoder),
+        architecture=config.architecture,
         preprocessing=module.preprocessing,
         keep_largest_component=config.keep_largest_component,
         training_data={
