@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
 from lesionlens.core.errors import ModelError
-from lesionlens.explanation.attention_maps import attention_maps, head_maps
+from lesionlens.explanation.attention_maps import attention_feature_maps, attention_maps, head_maps
 from lesionlens.explanation.methods import compute_maps_by_name
 from lesionlens.models.arl_resnet import ARLResNet
 from lesionlens.models.base import TimmClassifier
@@ -73,6 +74,36 @@ def test_heads_sum_to_the_soft_map() -> None:
     torch.testing.assert_close(heads.sum(dim=1), expected, **close(expected, terms_of(model)))
     assert list(compute_maps_by_name(model, IMAGES)) == ["soft", "gradcam"]
     assert list(compute_maps_by_name(model, IMAGES, methods=("heads",))) == ["soft-heads"]
+
+
+def test_attention_feature_maps_are_mask_times_identity(arl: ARLResNet) -> None:
+    """Reference: equation 8 in numpy, from the input of each block that a hook records."""
+    network = ARLResNet("test_resnet", num_classes=2).eval()
+    for weights in network.parameters():  # norms initialized to zero would make constant maps
+        if not weights.any():
+            weights.data.normal_()
+    inputs = {}
+    for name, block in network.arl_blocks():
+        block.register_forward_pre_hook(lambda _, args, name=name: inputs.update({name: args[0]}))
+    with torch.no_grad():
+        network(IMAGES)
+        maps = attention_feature_maps(network, IMAGES)
+        assert list(maps) == [f"features-{name}" for name, _ in network.arl_blocks()]
+        for name, block in network.arl_blocks():
+            x = inputs[name]
+            f = block.residual(x).double().numpy()
+            identity = (x if block.downsample is None else block.downsample(x)).double().numpy()
+            mask = np.exp(f) / np.exp(f).sum(axis=(2, 3), keepdims=True)
+            expected = (mask * identity).mean(axis=1)
+            np.testing.assert_allclose(
+                maps[f"features-{name}"], expected, rtol=1e-3, atol=1e-5 * expected.std()
+            )
+    assert attention_feature_maps(arl, IMAGES)["features-layer1.0"].shape == (2, 16, 16)
+
+
+def test_attention_feature_maps_without_arl_raise() -> None:
+    with pytest.raises(ModelError, match="attention=arl"):
+        attention_feature_maps(TimmClassifier("test_resnet", num_classes=2), IMAGES)
 
 
 def test_heads_without_soft_attention_raise(arl: ARLResNet) -> None:

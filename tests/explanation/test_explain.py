@@ -72,6 +72,25 @@ def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: LoadedModel, t
         assert rendered.size == (120, 90)
 
 
+def test_raw_maps_do_not_show_the_image(loaded: LoadedModel, tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.png")
+    written = explain(
+        loaded, [path], tmp_path / "out", methods=["gradcam", "attention-features"], raw_maps=True
+    )
+    features = [f"features-layer{stage}.0" for stage in (1, 2, 3, 4)]
+    names = [f"{name}{end}" for name in ("gradcam", *features) for end in ("", ".raw")]
+    assert [file.name for file in written] == [f"a.{name}.png" for name in [*names, "panel"]]
+    raw = explain_image(loaded, np.asarray(Image.open(path)), methods=["gradcam"], raw_maps=True).overlays
+    values = compute_maps(
+        loaded.model,
+        loaded.card.preprocessing.prepare_input(np.asarray(Image.open(path))),
+        methods=["gradcam"],
+    )["gradcam"]
+    boxes = loaded.card.preprocessing.crop_boxes(90, 120)
+    black = np.zeros((90, 120, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(raw["gradcam.raw"], draw_map(black, values.numpy(), boxes, raw=True))
+
+
 def test_paths_may_be_strings_and_the_model_a_directory(loaded: LoadedModel, tmp_path: Path) -> None:
     save_model(tmp_path / "model", loaded.model, loaded.card)
     image = write_image(tmp_path / "a.png")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lesionlens.core.errors import ModelError
-from lesionlens.explanation.overlay import limit_size, min_max_normalize, overlay
+from lesionlens.explanation.overlay import limit_size, min_max_normalize, overlay, raw_map_image
 from lesionlens.explanation.panel import panel, write_png
 
 GRAY = np.full((40, 60, 3), 128, dtype=np.uint8)
@@ -29,6 +29,13 @@ def test_maximum_has_opacity_alpha() -> None:
     rendered = overlay(GRAY, values, alpha=0.5)
     yellow = np.array([253, 231, 37])  # the upper end of viridis
     np.testing.assert_allclose(rendered[20, -1], 0.5 * 128 + 0.5 * yellow, atol=1)
+
+
+def test_raw_map_colors() -> None:
+    coverage = np.array([[True, True, True, False]])
+    rendered = raw_map_image(np.array([[2.0, 3.0, 4.0, 9.0]]), (1, 4), coverage=coverage)
+    viridis = [[68, 1, 84], [33, 145, 140], [253, 231, 37], [255, 255, 255]]  # its ends and middle; white
+    np.testing.assert_allclose(rendered[0], viridis, atol=1)
 
 
 def test_scale_and_offset_of_a_map_do_not_matter() -> None:

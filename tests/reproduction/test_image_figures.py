@@ -241,10 +241,10 @@ def test_gates_are_the_mean_of_runs_over_epochs_that_all_reached(
     lines = {line.get_label(): line.get_xydata().tolist() for line in curves.lines}
     assert lines["runs"] == [[1, 0.1], [2, 0.2], [3, 0.9]]
     np.testing.assert_allclose(lines["mean of runs"], [[1, 0.2], [2, 0.4]])
-    # next to the curves is the map of the gate's stage
+    # next to the curves is the attention feature map of the gate's block
     image = select_images(panels_with_runs(results(runs, {"kind": "maps"}))[0], "classes", 1).images[0]
-    layer2 = explained(runs[0], [image.path], "layer2", methods=("attention",))[0]
-    np.testing.assert_array_equal(shown(sketch)[1], layer2)
+    features = explained(runs[0], [image.path], "features-layer2.0", methods=("attention-features",))[0]
+    np.testing.assert_array_equal(shown(sketch)[1], features)
 
 
 def test_network_without_gates_is_reported(cells: tuple[RunCell, ...], tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ def evaluate_maps_command(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="As in explain: attention, heads, cam, gradcam, gradcam++, layercam or auto. Repeatable."
+            help="As in explain: attention, attention-features, heads, cam, gradcam, gradcam++, layercam or auto. "
+            "Repeatable."
         ),
     ] = None,
     target_class: options.TargetClassOption = None,

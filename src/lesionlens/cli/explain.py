@@ -15,10 +15,14 @@ def explain_command(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="attention (the network's attention maps), heads (each head of soft attention), cam, gradcam, "
-            "gradcam++, layercam, or auto (attention and gradcam where applicable). Repeatable."
+            help="attention (the network's attention maps), attention-features (ARL-CNN: mask times identity of each "
+            "block), heads (each head of soft attention), cam, gradcam, gradcam++, layercam, or auto (attention and "
+            "gradcam where applicable). Repeatable."
         ),
     ] = None,
+    raw_maps: Annotated[
+        bool, typer.Option("--raw-maps", help="Also write each map without its image, as ID.MAP.raw.png.")
+    ] = False,
     target_class: options.TargetClassOption = None,
     masks: options.CropMasksOption = None,
     ids: options.ImageIdsOption = "name",
@@ -53,6 +57,7 @@ def explain_command(
             target_class=target_class,
             labels={path: label for path, label in zip(inputs.path, inputs.label, strict=True) if label},
             masks={path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask},
+            raw_maps=raw_maps,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     explained = sum(path.name.endswith(PANEL_SUFFIX) for path in written)

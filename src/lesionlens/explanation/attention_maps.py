@@ -8,7 +8,9 @@ from torch import Tensor
 
 from lesionlens.core.errors import ModelError
 from lesionlens.explanation.cam import eval_mode
+from lesionlens.models.arl_resnet import ARLResNet
 from lesionlens.models.base import Classifier
+from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
 from lesionlens.models.multi_stage import GatedClassifier
 from lesionlens.models.patch_attention import PatchAttentionNet
 from lesionlens.models.residual_attention_network import ResidualAttentionNetwork
@@ -78,6 +80,28 @@ def head_maps(
             "gradcam, or build the network with attention=soft"
         )
     return {"soft-heads": torch.stack(heads, dim=-3)}
+
+
+def attention_feature_maps(
+    model: Classifier, images: Float[Tensor, "b ... 3 h w"]
+) -> dict[str, Float[Tensor, "b ..."]]:
+    """Return the attention feature map of each block of an ARL-CNN, ``features-layer2.0`` and so on.
+
+    It is the product of mask and identity of Zhang et al. 2019, equation 8, averaged over channels, (b, h, w).
+
+    Raises
+    ------
+    ModelError
+        The network is not an ARL-CNN, or is a network of crops.
+    """
+    if not isinstance(model, ARLResNet):
+        raise ModelError(
+            f"method attention-features shows the attention feature maps of ARL-CNNs, and {type(model).__name__} is "
+            "none. Use attention or gradcam, or build the network with attention=arl"
+        )
+    with eval_mode(model):
+        feature_maps = model.attention_feature_maps(images)
+    return {f"{FEATURE_MAP_PREFIX}{name}": values.float() for name, values in feature_maps.items()}
 
 
 def _all_maps(model: Classifier, images: Tensor) -> dict[str, Tensor]:

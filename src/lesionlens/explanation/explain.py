@@ -21,12 +21,13 @@ from lesionlens.datasets.folder_walk import PANEL_SUFFIX
 from lesionlens.explanation.cam import eval_mode
 from lesionlens.explanation.crop_frames import draw_crop_frames
 from lesionlens.explanation.methods import compute_maps_by_name
-from lesionlens.explanation.overlay import image_grid, limit_size, overlay
+from lesionlens.explanation.overlay import image_grid, limit_size, overlay, raw_map_image
 from lesionlens.explanation.panel import panel, write_png
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.preprocessing import missing_mask_warning
 from lesionlens.imaging.stitching import resize_boxes, stitch
 from lesionlens.models.base import Classifier
+from lesionlens.models.map_titles import RAW_SUFFIX
 from lesionlens.models.saved_model import LoadedModel, load_model
 from lesionlens.models.tta import predict_proba
 
@@ -41,7 +42,7 @@ class Explanation(NamedTuple):
     image
         RGB image, (h, w, 3).
     overlays
-        Overlay of each map by name, with the aspect ratio of the image.
+        Overlay of each map by name, with the aspect ratio of the image, and raw maps if they were requested.
     scores
         Model score of each class.
     target_class
@@ -63,6 +64,7 @@ def explain(
     target_class: str | None = None,
     labels: Mapping[Path, str] | Mapping[str, str] | None = None,
     masks: Mapping[Path, Path] | Mapping[str, str] | None = None,
+    raw_maps: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> list[Path]:
     """Write the overlays of images: one PNG file per map, and a panel with all of them.
@@ -81,14 +83,17 @@ def explain(
     out
         Output directory for ``<stem>.<map>.png`` and ``<stem>.panel.png``.
     methods
-        ``attention`` (the network's attention maps), ``heads`` (each head of soft attention), ``cam``, ``gradcam``,
-        ``gradcam++``, ``layercam``, or ``auto`` (default: attention if the network has maps, and gradcam if possible).
+        ``attention`` (the network's attention maps), ``attention-features`` (the attention feature map of each block of
+        an ARL-CNN), ``heads`` (each head of soft attention), ``cam``, ``gradcam``, ``gradcam++``, ``layercam``, or
+        ``auto`` (default: attention if the network has maps, and gradcam if possible).
     target_class
         Class that ``cam`` … ``layercam`` explain; default the class with the highest score of each image.
     labels
         True class of each image, for the panel.
     masks
         Lesion mask of each image, for a model that crops around the lesion; an image without one is used uncropped.
+    raw_maps
+        Whether each map is also rendered without its image, to ``<stem>.<map>.raw.png`` and into the panel.
     on_progress
         Called with the numbers of processed and of all images.
 
@@ -128,7 +133,9 @@ def explain(
             continue
         if region is None and loaded.card.preprocessing.roi_margin is not None:
             uncropped.append(path.name)
-        explanation = explain_image(loaded, image, region=region, methods=methods, target_class=target_class)
+        explanation = explain_image(
+            loaded, image, region=region, methods=methods, target_class=target_class, raw_maps=raw_maps
+        )
         written += _write_explanation(explanation, out, stem, name=path.name, label=label_of.get(path, ""))
     if on_progress is not None:
         on_progress(len(files), len(files))
@@ -148,6 +155,7 @@ def explain_image(
     methods: Iterable[str] = ("auto",),
     target_class: str | None = None,
     max_size: int = MAX_OVERLAY_SIZE,
+    raw_maps: bool = False,
 ) -> Explanation:
     """Compute the overlays and scores of one image.
 
@@ -166,6 +174,8 @@ def explain_image(
         As for ``explain``.
     max_size
         Maximum length of the longer side of the overlays in pixels, default 1024.
+    raw_maps
+        Whether ``overlays`` also has each spatial map without the image, as ``<map>.raw``.
 
     Raises
     ------
@@ -185,7 +195,12 @@ def explain_image(
         old_size=(height, width),
         new_size=(small.shape[0], small.shape[1]),
     )
-    overlays = {name: draw_map(small, values.cpu().numpy(), boxes) for name, values in maps.items()}
+    overlays: dict[str, ndarray] = {}
+    for name, tensor in maps.items():
+        values = tensor.cpu().numpy()
+        overlays[name] = draw_map(small, values, boxes)
+        if raw_maps and values.ndim > 1:  # weights of crops are not spatial
+            overlays[name + RAW_SUFFIX] = draw_map(small, values, boxes, raw=True)
     return Explanation(small, overlays, dict(zip(classes, scores, strict=True)), classes[target_index])
 
 
@@ -257,7 +272,11 @@ def compute_maps(
 
 
 def draw_map(
-    image: UInt8[ndarray, "h w 3"], values: Float[ndarray, "n ..."], boxes: Sequence[CropBox]
+    image: UInt8[ndarray, "h w 3"],
+    values: Float[ndarray, "n ..."],
+    boxes: Sequence[CropBox],
+    *,
+    raw: bool = False,
 ) -> UInt8[ndarray, "out_h out_w 3"]:
     """Render a map on its image: weights as frames, spatial maps as overlays, heads as a grid of overlays.
 
@@ -269,6 +288,8 @@ def draw_map(
         One map from ``compute_maps``.
     boxes
         Box of each of the n crops, in pixels of the image.
+    raw
+        Whether a spatial map is rendered without the image.
 
     Raises
     ------
@@ -278,8 +299,10 @@ def draw_map(
     if values.ndim == 1:
         return draw_crop_frames(image, boxes, values)
     if values.ndim == 4:
-        return image_grid([draw_map(image, head, boxes) for head in np.moveaxis(values, 1, 0)])
+        return image_grid([draw_map(image, head, boxes, raw=raw) for head in np.moveaxis(values, 1, 0)])
     stitched = stitch(values, boxes, height=image.shape[0], width=image.shape[1])
+    if raw:
+        return raw_map_image(stitched.values, (image.shape[0], image.shape[1]), coverage=stitched.coverage)
     return overlay(image, stitched.values, coverage=stitched.coverage)
 
 

@@ -6,7 +6,12 @@ from typing import TypeAlias
 from torch import Tensor
 
 from lesionlens.core.errors import ModelError, unknown_name_message
-from lesionlens.explanation.attention_maps import attention_maps, attention_maps_or_empty, head_maps
+from lesionlens.explanation.attention_maps import (
+    attention_feature_maps,
+    attention_maps,
+    attention_maps_or_empty,
+    head_maps,
+)
 from lesionlens.explanation.cam import CAM_WEIGHTINGS, cam, gradient_map
 from lesionlens.models.base import Classifier
 
@@ -25,6 +30,7 @@ def _gradient_method(weighting: str) -> MapMethod:
 
 METHODS: dict[str, MapMethod] = {
     "attention": lambda model, images, _: attention_maps(model, images),
+    "attention-features": lambda model, images, _: attention_feature_maps(model, images),
     "heads": lambda model, images, _: head_maps(model, images),
     "cam": lambda model, images, target: {"cam": cam(model, images, target=target)},
     **{weighting: _gradient_method(weighting) for weighting in CAM_WEIGHTINGS},

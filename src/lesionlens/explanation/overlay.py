@@ -52,20 +52,60 @@ def overlay(
     ModelError
         The map contains values that are not finite.
     """
-    h, w = image.shape[:2]
-    heat = np.clip(
-        cv2.resize(min_max_normalize(values, coverage), (w, h), interpolation=cv2.INTER_LINEAR), 0.0, 1.0
-    )
+    size = (image.shape[0], image.shape[1])
+    heat = _normalize_and_resize(values, coverage, size)
     color = colormaps[colormap](heat)[..., :3] * 255.0
     heat = heat[..., None]
     # the image under the color turns gray, because viridis blended with skin color is hard to read
     background = image + heat * (image.mean(axis=2, keepdims=True) - image)
     opacity = alpha * np.sqrt(heat)
-    blended = background * (1.0 - opacity) + color * opacity
+    return _veil(background * (1.0 - opacity) + color * opacity, coverage, opacity=UNSEEN_OPACITY)
+
+
+def raw_map_image(
+    values: Float[ndarray, "grid_h grid_w"],
+    size: tuple[int, int],
+    *,
+    coverage: Bool[ndarray, "grid_h grid_w"] | None = None,
+    colormap: str = COLORMAP,
+) -> UInt8[ndarray, "h w 3"]:
+    """Render a map in colors without its image, as in the upper row of Datta et al. 2021, Fig. 7.
+
+    Parameters
+    ----------
+    values, coverage, colormap
+        As for ``overlay``; positions without values are white.
+    size
+        Height and width of the result in pixels.
+
+    Raises
+    ------
+    ModelError
+        The map contains values that are not finite.
+    """
+    colors = colormaps[colormap](_normalize_and_resize(values, coverage, size))[..., :3] * 255.0
+    return _veil(colors, coverage, opacity=1.0)
+
+
+def _normalize_and_resize(
+    values: Float[ndarray, "grid_h grid_w"],
+    coverage: Bool[ndarray, "grid_h grid_w"] | None,
+    size: tuple[int, int],
+) -> Float[ndarray, "h w"]:
+    """Normalize a map with ``min_max_normalize`` and resize it to (height, width) bilinearly."""
+    normalized = min_max_normalize(values, coverage)
+    return np.clip(cv2.resize(normalized, size[::-1], interpolation=cv2.INTER_LINEAR), 0.0, 1.0)
+
+
+def _veil(
+    colors: Float[ndarray, "h w 3"], coverage: Bool[ndarray, "grid_h grid_w"] | None, *, opacity: float
+) -> UInt8[ndarray, "h w 3"]:
+    """Blend white of an opacity over the pixels that are not covered, and round."""
     if coverage is not None:
-        covered = cv2.resize(coverage.astype(np.float64), (w, h), interpolation=cv2.INTER_LINEAR)[..., None]
-        blended = blended + UNSEEN_OPACITY * (1 - covered) * (255.0 - blended)
-    return np.asarray(np.rint(blended), dtype=np.uint8)
+        size = (colors.shape[1], colors.shape[0])
+        covered = cv2.resize(coverage.astype(np.float64), size, interpolation=cv2.INTER_LINEAR)[..., None]
+        colors = colors + opacity * (1 - covered) * (255.0 - colors)
+    return np.asarray(np.rint(colors), dtype=np.uint8)
 
 
 def min_max_normalize(

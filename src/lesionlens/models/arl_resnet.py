@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import torch
+from jaxtyping import Float
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
@@ -48,6 +49,12 @@ class ARLBlockMixin:
             *self.identity_and_residual(x), self.alpha, normalization=self.normalization
         )
         return ARLOutput(features=self.activation()(y), mask=mask)
+
+    def forward_with_attention_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the output after the activation and the attention feature map N(F(x)) · x, both (b, c, h, w)."""
+        identity, residual = self.identity_and_residual(x)
+        y, mask = attention_residual(identity, residual, self.alpha, normalization=self.normalization)
+        return self.activation()(y), mask * identity
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output, as ``forward_with_mask`` does, without storing a mask."""
@@ -177,8 +184,7 @@ class ARLResNet(TimmClassifier):
 
     def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Return the last feature map and, if requested, the channel mean of the mask of each stage's last block."""
-        resnet = cast(Any, self.backbone)
-        x = resnet.maxpool(resnet.act1(resnet.bn1(resnet.conv1(x))))
+        x = self._stem(x)
         attention_maps: dict[str, Tensor] = {}
         for name, stage in self.stages():
             x, last_block = stage[:-1](x), stage[-1]
@@ -188,6 +194,28 @@ class ARLResNet(TimmClassifier):
             else:
                 x = last_block(x)
         return Features(feature_map=x, maps=attention_maps)
+
+    def attention_feature_maps(self, x: Images) -> dict[str, Float[Tensor, "b ..."]]:
+        """Return the attention feature map N(F(x)) · x of every attending block, averaged over channels.
+
+        Zhang et al. 2019, equation 8 and Fig. 7: the term of equation 9 before the factor alpha. Keys are those of
+        ``arl_blocks``. Of ARL-CNN50, ``layer2.0``, ``layer3.2`` and ``layer4.2`` end with the 13th, 31st and 49th
+        convolutional layer.
+        """
+        x = self._stem(x)
+        feature_maps: dict[str, Tensor] = {}
+        for name, stage in self.stages():
+            for number, block in enumerate(stage):
+                if isinstance(block, ARLBlockMixin):
+                    x, attended = block.forward_with_attention_features(x)
+                    feature_maps[f"{name}.{number}"] = attended.mean(dim=1)
+                else:
+                    x = block(x)
+        return feature_maps
+
+    def _stem(self, x: Images) -> Tensor:
+        resnet = cast(Any, self.backbone)
+        return cast(Tensor, resnet.maxpool(resnet.act1(resnet.bn1(resnet.conv1(x)))))
 
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:
         """Yield (name, stage) of the four stages."""

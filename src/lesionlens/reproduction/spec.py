@@ -149,6 +149,8 @@ class PanelSpec(ConfigSection):
         ``gate pool4``, ``soft`` or ``layer3``.
     target_class
         Class that a gradient map or CAM explains; "": the class of the highest score.
+    raw
+        Whether the map is shown without the image.
     title
         Label; "": the row's name.
     """
@@ -157,6 +159,7 @@ class PanelSpec(ConfigSection):
     variant: str = ""
     map: str = ""
     target_class: str = ""
+    raw: bool = False
     title: str = ""
 
 

@@ -18,7 +18,7 @@ from lesionlens.explanation.explain import Explanation, explain_image
 from lesionlens.explanation.methods import METHODS
 from lesionlens.explanation.overlay import COLORMAP
 from lesionlens.imaging.masks import load_mask
-from lesionlens.models.map_titles import map_title
+from lesionlens.models.map_titles import FEATURE_MAP_PREFIX, RAW_SUFFIX, map_title
 from lesionlens.models.saved_model import LoadedModel, load_model
 from lesionlens.reproduction.figures.base import CaptionedFigure, PanelRuns, panels_with_matched_runs
 from lesionlens.reproduction.figures.image_grid import ColorScale, GridCell, GridRow, image_grid_figure
@@ -81,13 +81,18 @@ def attention_maps_figure(results: TableResults) -> CaptionedFigure | None:
     notes = list(shared.notes)
     for (panel, explained), masks in zip(shared.panels, masks_by_panel, strict=True):
         cells = [
-            GridCell(image.overlay, image.caption, None if image.map_name in MULTI_MAP_NAMES else mask)
+            GridCell(image.overlay, image.caption, mask if _has_outline(panel, image) else None)
             for image, mask in zip(explained, masks, strict=True)
         ]
-        rows.append(GridRow(_row_label(panel, map_title(explained[0].map_name)), cells))
+        shown_map = explained[0].map_name + (RAW_SUFFIX if panel.panel.raw else "")
+        rows.append(GridRow(_row_label(panel, map_title(shown_map)), cells))
         notes += fallback_map_note(panel.panel.map, explained[0].map_name, panel.title)
     figure = image_grid_figure(rows, scale=ColorScale(colormaps[COLORMAP], "low", "high"))
     return CaptionedFigure(figure, f"{spec.caption} {MAPS_CAPTION}", tuple(notes), is_vector=False)
+
+
+def _has_outline(panel_runs: PanelRuns, image: ExplainedImage) -> bool:
+    return not panel_runs.panel.raw and image.map_name not in MULTI_MAP_NAMES
 
 
 def _row_label(panel_runs: PanelRuns, map_title: str) -> str:
@@ -132,14 +137,19 @@ def crop_weights_figure(results: TableResults) -> CaptionedFigure | None:
 
 
 def explain_for_figure(
-    loaded: LoadedModel, selected: SelectedImage, requested_map: str, *, target_class: str = ""
+    loaded: LoadedModel,
+    selected: SelectedImage,
+    requested_map: str,
+    *,
+    target_class: str = "",
+    raw: bool = False,
 ) -> ExplainedImage:
     """Compute a map of an image; if the network has no such map, its own last one, or Grad-CAM.
 
     Parameters
     ----------
-    requested_map, target_class
-        As ``PanelSpec.map`` and ``PanelSpec.target_class``.
+    requested_map, target_class, raw
+        As ``PanelSpec.map``, ``PanelSpec.target_class`` and ``PanelSpec.raw``.
 
     Raises
     ------
@@ -150,14 +160,18 @@ def explain_for_figure(
     """
     key = map_file_name(requested_map)
     method = next((name for name in METHODS if map_file_name(name) == key), "attention")
+    if key.startswith(FEATURE_MAP_PREFIX):
+        method = "attention-features"
     try:
-        explanation = _explain(loaded, selected, method, target_class)
+        explanation = explain_selected(loaded, selected, method, target_class, raw_maps=raw)
     except ModelError:
-        explanation = _explain(loaded, selected, "gradcam", target_class)
-    name = key if key in explanation.overlays else list(explanation.overlays)[-1]
+        explanation = explain_selected(loaded, selected, "gradcam", target_class, raw_maps=raw)
+    names = [name for name in explanation.overlays if not name.endswith(RAW_SUFFIX)]
+    name = key if key in names else names[-1]
+    rendered = explanation.overlays.get(name + RAW_SUFFIX if raw else name, explanation.overlays[name])
     score = explanation.scores[explanation.target_class]
     caption = f"{display_name(explanation.target_class)} {score:.2f}"
-    return ExplainedImage(explanation.image, explanation.overlays[name], name, caption)
+    return ExplainedImage(explanation.image, rendered, name, caption)
 
 
 def map_file_name(map_name: str) -> str:
@@ -171,17 +185,6 @@ def map_file_name(map_name: str) -> str:
     return "soft-heads" if map_name == "heads" else map_name.replace(" ", "-").replace("+", "p")
 
 
-def explain_with_own_maps(loaded: LoadedModel, selected: SelectedImage) -> Explanation:
-    """Compute all attention maps of the network for an image.
-
-    Raises
-    ------
-    ModelError
-        The network has no attention maps.
-    """
-    return _explain(loaded, selected, "attention", "")
-
-
 def fallback_map_note(requested_map: str, shown_map: str, row: str) -> tuple[str, ...]:
     """Return a note if another map than the requested one is shown."""
     if map_file_name(requested_map) in ("", "attention", shown_map):
@@ -189,7 +192,23 @@ def fallback_map_note(requested_map: str, shown_map: str, row: str) -> tuple[str
     return (f"{row} has no map {requested_map} here; shown is {map_title(shown_map)}.",)
 
 
-def _explain(loaded: LoadedModel, selected: SelectedImage, method: str, target_class: str) -> Explanation:
+def explain_selected(
+    loaded: LoadedModel,
+    selected: SelectedImage,
+    method: str,
+    target_class: str = "",
+    *,
+    raw_maps: bool = False,
+) -> Explanation:
+    """Compute the maps of one method for a selected image, in the size of figures.
+
+    Raises
+    ------
+    ModelError
+        The network does not support the method, or the target is not a class of the network.
+    ImageError, DataError
+        The image or its mask cannot be read.
+    """
     preprocessing = loaded.card.preprocessing
     image = preprocessing.load_image(selected.path)
     region = preprocessing.lesion_roi(image, selected.mask, path=selected.path)
@@ -200,6 +219,7 @@ def _explain(loaded: LoadedModel, selected: SelectedImage, method: str, target_c
         methods=(method,),
         target_class=target_class or None,
         max_size=FIGURE_MAX_SIZE,
+        raw_maps=raw_maps,
     )
 
 
@@ -236,5 +256,9 @@ def _explain_panel(
     results: TableResults, panel_runs: PanelRuns, images: Sequence[SelectedImage]
 ) -> list[ExplainedImage]:
     loaded = load_model(panel_runs.cells[0].run_dir.best_model, device="auto")
-    map_name, target = results.local_map_name(panel_runs.panel.map), panel_runs.panel.target_class
-    return [explain_for_figure(loaded, image, map_name, target_class=target) for image in images]
+    panel = panel_runs.panel
+    map_name = results.local_map_name(panel.map)
+    return [
+        explain_for_figure(loaded, image, map_name, target_class=panel.target_class, raw=panel.raw)
+        for image in images
+    ]

@@ -1,4 +1,4 @@
-"""Figure of scale gates over the epochs, with the maps of their stages (Zhang et al. 2019, Fig. 7)."""
+"""Figure of scale gates over the epochs, with the maps of their blocks (Zhang et al. 2019, Fig. 7)."""
 
 from collections.abc import Sequence
 
@@ -25,8 +25,9 @@ from lesionlens.core.figure_style import (
 )
 from lesionlens.core.fonts import LINE_SPACING, text_height, wrap_text
 from lesionlens.evaluation.formatting import display_name
+from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
 from lesionlens.models.saved_model import load_model
-from lesionlens.reproduction.figures.attention_maps import explain_with_own_maps
+from lesionlens.reproduction.figures.attention_maps import explain_selected
 from lesionlens.reproduction.figures.base import (
     FOOTER_INCHES,
     MARGIN_INCHES,
@@ -43,13 +44,13 @@ SCALE_PANEL_INCHES = 1.95  # width of a column
 SCALE_PLOT_INCHES, SCALE_TICK_INCHES = 1.1, 0.35  # side of an image and of a plot; height of epochs below it
 CAPTION_INCHES = 0.45  # above the images
 SCALES_CAPTION = (
-    "Above: the attention map of the last block of the gate's stage for one test image and the first run, averaged "
-    "over channels and scaled separately. Below: the gate over the epochs, each with its own axis."
+    "Above: the attention feature map of the gate's block (mask times identity) for one test image and the first run, "
+    "averaged over channels and scaled separately. Below: the gate over the epochs, each with its own axis."
 )
 
 
 def attention_scale_curves(results: TableResults) -> CaptionedFigure | None:
-    """Plot the gates of the first panel that has runs, with the map of its stage above each.
+    """Plot the gates of the first panel that has runs, with the attention feature map of its block above each.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def attention_scale_curves(results: TableResults) -> CaptionedFigure | None:
     titles, replacements = _available_columns(requested, logs, panel.title)
     selection = select_images([panel], spec.image_selection, 1)
     figure = draw_scale_gates(
-        titles, logs, _stage_cells(panel, selection.images[0], list(titles)), panel.title
+        titles, logs, _block_cells(panel, selection.images[0], list(titles)), panel.title
     )
     return CaptionedFigure(
         figure, f"{spec.caption} {SCALES_CAPTION}", (*notes, *selection.notes, *replacements)
@@ -161,21 +162,25 @@ def _draw_curves(axes: Axes, logs: Sequence[pd.DataFrame], column: str) -> None:
     set_plain_ticks(axes.yaxis)
 
 
-def _stage_cells(
+def _block_cells(
     panel_runs: PanelRuns, selected: SelectedImage, columns: Sequence[str]
 ) -> list[GridCell | None]:
-    """Return the image, then its overlay with the map of each gate's stage; None for a stage without a map."""
+    """Return the image, then its overlay with the map of each gate's block; None for a gate without a map."""
     loaded = load_model(panel_runs.cells[0].run_dir.best_model, device="auto")
+    has_blocks = any(column.startswith(SCALE_PREFIXES[0]) for column in columns)
     try:
-        explanation = explain_with_own_maps(loaded, selected)
+        explanation = explain_selected(loaded, selected, "attention-features" if has_blocks else "attention")
     except ModelError as error:
         raise RunError(f"the gates of {panel_runs.title} have no maps to show: {error}") from error
-    overlays = [(_stage_name(column), explanation.overlays.get(_stage_name(column))) for column in columns]
+    blocks = [_block_name(column) if has_blocks else _stage_name(column) for column in columns]
+    names = [f"{FEATURE_MAP_PREFIX}{block}" if has_blocks else block for block in blocks]
     return [
         GridCell(explanation.image, selected.caption),
         *(
-            overlay if overlay is None else GridCell(overlay, f"map of {display_name(name)}")
-            for name, overlay in overlays
+            GridCell(explanation.overlays[name], f"map of {display_name(block)}")
+            if name in explanation.overlays
+            else None
+            for name, block in zip(names, blocks, strict=True)
         ),
     ]
 
