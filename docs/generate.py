@@ -2,7 +2,8 @@
 
 ``docs/cli.md`` lists every command with its arguments and options, ``docs/api.md`` the public Python API,
 ``docs/recipe-keys.md`` every key of a recipe, ``docs/authors-code.md`` what the authors' code does otherwise than the
-papers. To generate another page, add a function that returns its Markdown to ``PAGES``.
+papers, ``docs/coverage.md`` every statement of the papers with its code, command and test, from ``docs/coverage.yaml``.
+To generate another page, add a function that returns its Markdown to ``PAGES``.
 """
 
 import ast
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+import paper_coverage
 import typer
 from typer.models import ArgumentInfo, OptionInfo
 
@@ -334,11 +336,22 @@ def authors_code_reference() -> str:
     return _page("Authors' code", authors_code_page())
 
 
+def coverage_reference() -> str:
+    """Return all statements of the papers with their code as Markdown."""
+    return "---\nhide: [toc]\n---\n\n" + _page("Coverage of the papers", paper_coverage.coverage_text())
+
+
+def broken_coverage_references() -> list[str]:
+    """Return what the coverage of the papers names, and does not exist."""
+    return list(paper_coverage.broken_references({command.name for command in iter_commands()}))
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "api.md": api_page,
     "recipe-keys.md": recipe_keys_reference,
     "authors-code.md": authors_code_reference,
+    "coverage.md": coverage_reference,
 }
 
 

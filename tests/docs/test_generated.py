@@ -3,6 +3,8 @@
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -33,3 +35,25 @@ def test_numpy_docstring_becomes_markdown(generate: ModuleType) -> None:
 def test_every_page_is_in_the_navigation() -> None:
     navigation = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
     assert [page.name for page in sorted(DOCS.glob("*.md")) if f": {page.name}" not in navigation] == []
+
+
+def test_coverage_has_every_statement_once_with_its_code(generate: ModuleType) -> None:
+    items = [item for items in generate.paper_coverage.read_items().values() for item in items]
+    assert [item.number for item in items] == list(range(1, 182))
+    assert generate.broken_coverage_references() == []
+
+
+def test_coverage_names_what_does_not_exist(generate: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    coverage = generate.paper_coverage
+    (first, *_), code = coverage.read_items()["arl"], "models/attention/arl.py:MaskNormalization."
+    items = [
+        first.model_copy(update={"code": f"{code}compute_mask", "command": "arl/cnn50", "test": first.test}),
+        first.model_copy(update={"code": f"{code}compute"}),
+        first.model_copy(update={"command": "arl/table9"}),
+        first.model_copy(update={"test": "tests/docs/test_generated.py::test_nothing"}),
+    ]
+    monkeypatch.setattr(coverage, "read_items", lambda: {"arl": items})
+    kinds = [problem.split()[1] for problem in generate.broken_coverage_references()]
+    assert kinds == ["code", "command", "test"]
+    with pytest.raises(ValueError, match="item 1 is missing; add a note"):
+        coverage.CoverageItem.model_validate(first.model_dump() | {"status": "missing"})

@@ -97,6 +97,8 @@ def test_published_values_equal_independent_transcriptions(paper: str, real_data
         for name in list_tables()
         if name.startswith(f"{paper}/")
         for row in load_table_spec(name).rows
+        if (name, row.group)
+        != ("arl/table4", "Challenge records")  # quoted from attnmel/table3.2, see test_tables
         for column, value in row.published.items()
     }
     assert ours.keys() == theirs.keys()
