@@ -139,16 +139,11 @@ def _evaluate_image(
     target_index: int | None,
 ) -> dict[str, LocalizationMetrics] | str:
     """Return the metrics of one image by map, or the reason why it cannot be evaluated."""
-    if mask_path is None:
-        return f"{path.name} has no mask"
-    try:
-        image = loaded.card.preprocessing.load_image(path)
-    except ImageError as error:
-        return str(error)
-    mask = load_mask(mask_path, (image.shape[0], image.shape[1]), image_path=path)
-    if not mask.any():
-        return f"the mask {mask_path} is empty"
-    maps = dict(_stitched_maps(loaded, image, mask, methods, target_index))
+    loaded_image = load_masked_image(loaded, path, mask_path)
+    if isinstance(loaded_image, str):
+        return loaded_image
+    image, mask = loaded_image
+    maps = dict(stitched_maps(loaded, image, mask, methods, target_index))
     if not maps:
         raise ModelError("the network's maps are weights of crops, which are not spatial. Use method gradcam")
     if not mask[next(iter(maps.values())).coverage].any():
@@ -159,14 +154,48 @@ def _evaluate_image(
     }
 
 
-def _stitched_maps(
+def load_masked_image(
+    loaded: LoadedModel, path: Path, mask_path: Path | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | str:
+    """Decode an image (h, w, 3) for a model, and its mask (h, w); or return the reason why this is not possible.
+
+    Raises
+    ------
+    DataError
+        The mask does not match its image.
+    """
+    if mask_path is None:
+        return f"{path.name} has no mask"
+    try:
+        image = loaded.card.preprocessing.load_image(path)
+    except ImageError as error:
+        return str(error)
+    mask = load_mask(mask_path, (image.shape[0], image.shape[1]), image_path=path)
+    return (image, mask) if mask.any() else f"the mask {mask_path} is empty"
+
+
+def stitched_maps(
     loaded: LoadedModel,
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8],
     methods: tuple[str, ...],
     target_index: int | None,
 ) -> Iterator[tuple[str, StitchedMap]]:
-    """Yield (name, map) of each spatial map on the pixels of the image."""
+    """Yield (name, map) of each spatial map on the pixels of the image.
+
+    Parameters
+    ----------
+    loaded
+        Model with its card.
+    image
+        Decoded RGB image, (h, w, 3).
+    mask
+        Its lesion mask, (h, w), for a model that crops around the lesion.
+    methods
+        As for ``explain``.
+    target_index
+        Index of the class that gradient maps and CAM explain; None: the class with the highest score.
+    """
     preprocessing = loaded.card.preprocessing
     region = None if preprocessing.roi_margin is None else lesion_bounding_box(mask, preprocessing.roi_margin)
     height, width = image.shape[:2]

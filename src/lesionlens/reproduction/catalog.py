@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from lesionlens.core.errors import LesionLensError, RecipeError, unknown_name_message
 from lesionlens.reproduction.claim_spec import CLAIM_MODELS
+from lesionlens.reproduction.column_spec import ColumnSpec, CorrelationSpec
 from lesionlens.reproduction.spec import (
     ArtifactSet,
-    ColumnSpec,
     FigureSpec,
     PanelSpec,
     PaperTestSpec,
@@ -35,6 +35,7 @@ FIRST_AUTHORS = {"zhang": "arl", "yan": "attnmel", "gessert": "patch", "datta": 
 _NAME_PREFIXES = ("table", "section", "fig")
 _MODELS_BY_KEY: dict[str, type[BaseModel]] = {
     "columns": ColumnSpec,
+    "correlation": CorrelationSpec,
     "rows": RowSpec,
     **CLAIM_MODELS,
     "artifact_sets": ArtifactSet,

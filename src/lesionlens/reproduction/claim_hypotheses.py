@@ -91,7 +91,7 @@ def _published(spec: TableSpec, contrast: Contrast) -> float:
 
 
 def expand_claim(spec: TableSpec, claim: ClaimSpec) -> list[Hypothesis]:
-    """Return the hypotheses of a claim: one per name in ``worse`` of an ordering, otherwise one."""
+    """Return the hypotheses of a claim: one per pair of an ordering that is not joint, otherwise one."""
     match claim:
         case OrderingClaim():
             return _orderings(spec, claim)
@@ -104,8 +104,11 @@ def expand_claim(spec: TableSpec, claim: ClaimSpec) -> list[Hypothesis]:
 
 
 def _orderings(spec: TableSpec, claim: OrderingClaim) -> list[Hypothesis]:
-    pairs = [_pair(spec, claim.better, name, row=claim.row, column=claim.column) for name in claim.worse]
-    lower = spec.column(claim.column or claim.better).better == "lower"
+    pairs = [
+        _pair(spec, better, worse, row=claim.row, column=claim.column)
+        for better, worse in itertools.product(claim.better, claim.worse)
+    ]
+    lower = spec.column(claim.column or claim.better[0]).better == "lower"
     groups = [tuple(pairs)] if claim.joint else [(pair,) for pair in pairs]
     return [
         Hypothesis(

@@ -4,6 +4,7 @@ The kind follows from the keys: ``better`` and ``worse``, ``equivalent``, ``larg
 ``correlates``. Differences and margins are in the table's unit.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -16,23 +17,23 @@ ALL_ROWS = "all"  # in place of a row: the mean of all trained rows, or each of 
 
 
 class OrderingClaim(ConfigSection):
-    """A row leads each of some other rows in a column; or, with ``row``, a column leads other columns of that row.
+    """A row leads other rows in a column; or, with ``row``, a column leads other columns of that row.
 
     Attributes
     ----------
     better, worse
-        Names of rows; with ``row``, of columns.
+        Names of rows, one or several; with ``row``, of columns.
     column
         Column in which rows are compared.
     row
         Row whose columns are compared; ``all``: the mean of all trained rows.
     joint
-        Whether to test once that ``better`` leads all of ``worse``, instead of one claim per name.
+        Whether to test once that all of ``better`` lead all of ``worse``, instead of one claim per pair.
     quote
         Section of the paper, and the claim in our words.
     """
 
-    better: str
+    better: StrTuple
     worse: StrTuple
     column: str = ""
     row: str = ""
@@ -162,9 +163,9 @@ def names_in_claim(claim: ClaimSpec) -> tuple[list[str], list[str]]:
     """Return the names of the rows and of the columns in a claim."""
     match claim:
         case OrderingClaim(row=""):
-            return [claim.better, *claim.worse], [claim.column]
+            return [*claim.better, *claim.worse], [claim.column]
         case OrderingClaim():
-            return [claim.row], [claim.better, *claim.worse]
+            return [claim.row], [*claim.better, *claim.worse]
         case EquivalenceClaim(row=""):
             return list(claim.equivalent), [claim.column]
         case EquivalenceClaim():
@@ -180,8 +181,11 @@ def claim_statements(claim: ClaimSpec) -> list[str]:
     match claim:
         case OrderingClaim():
             verb = "above" if claim.row else "better than"
-            followers = [f"each of {', '.join(claim.worse)}"] if claim.joint else claim.worse
-            return [f"{claim.better} {verb} {name}" for name in followers]
+            if claim.joint:
+                return [f"{_each_of(claim.better)} {verb} {_each_of(claim.worse)}"]
+            return [
+                f"{better} {verb} {worse}" for better, worse in itertools.product(claim.better, claim.worse)
+            ]
         case EquivalenceClaim():
             if claim.difference:
                 first, second = claim.equivalent
@@ -190,11 +194,17 @@ def claim_statements(claim: ClaimSpec) -> list[str]:
             return [f"{names} equivalent, within {claim.margin:g}"]
         case InteractionClaim():
             gains = [" over ".join(rows) for rows in (claim.larger_gain, claim.smaller_gain)]
-            if len(claim.column) == 2:
-                gains = [f"{gain} in {column}" for gain, column in zip(gains, claim.column, strict=True)]
-            return [f"gain of {gains[0]} larger than of {gains[1]}"]
+            if len(claim.column) == 1:
+                return [f"gain of {gains[0]} larger than of {gains[1]}"]
+            if gains[0] == gains[1]:
+                return [f"gain of {gains[0]} larger in {claim.column[0]} than in {claim.column[1]}"]
+            return [f"gain of {gains[0]} in {claim.column[0]} larger than of {gains[1]} in {claim.column[1]}"]
         case _:
             return [f"{claim.correlates} rank correlation"]
+
+
+def _each_of(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"each of {', '.join(names)}"
 
 
 def claim_subject(claim: ClaimSpec) -> str:

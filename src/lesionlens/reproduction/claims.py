@@ -22,8 +22,9 @@ from lesionlens.reproduction.claim_evidence import (
     RunEvidence,
     evaluate_hypothesis,
 )
-from lesionlens.reproduction.claim_hypotheses import Contrast, Hypothesis, expand_claim
+from lesionlens.reproduction.claim_hypotheses import Contrast, Hypothesis, Term, expand_claim
 from lesionlens.reproduction.claim_result import ClaimResult
+from lesionlens.reproduction.correlations import sample_correlation
 from lesionlens.reproduction.lesion_samples import sample_contrasts
 from lesionlens.reproduction.measurements import RunKey, RunValue, base_columns
 from lesionlens.reproduction.planner import TableResults
@@ -137,7 +138,9 @@ def _run_sources(results: TableResults, row: str, column: str) -> tuple[tuple[fr
     return tuple(
         (
             frozenset(
-                cell.run_dir.path for cell in results.cells if (cell.row, cell.variant) == (row, leaf.variant)
+                cell.run_dir.path
+                for cell in results.cells
+                if cell.row == row and cell.variant in leaf.variants
             ),
             results.local_map_name(spec.measured_column(row, leaf.name).map),
         )
@@ -219,10 +222,37 @@ def _samples_by_run(
     samples = {}
     for key in keys:
         present = [runs.contrast for runs in contrasts if key in runs.values]
-        for contrast in present:
+        correlated = [contrast for contrast in present if _is_correlation(results, contrast)]
+        others = [contrast for contrast in present if contrast not in correlated]
+        for contrast in others:
             _check_has_predictions(results, contrast)
-        samples[key] = dict(zip(present, sample_contrasts(results, present, key), strict=True))
+        sampled = sample_contrasts(results, others, key) if others else []
+        samples[key] = dict(zip(others, sampled, strict=True))
+        samples[key] |= {contrast: _correlation_sample(results, contrast[0], key) for contrast in correlated}
     return samples
+
+
+def _is_correlation(results: TableResults, contrast: Contrast) -> bool:
+    return len(contrast) == 1 and results.spec.column(contrast[0].column).correlation is not None
+
+
+def _correlation_sample(results: TableResults, term: Term, key: RunKey) -> LesionSample:
+    """Return the bootstrap samples of a correlation in one run.
+
+    Raises
+    ------
+    ComparisonError
+        It is a correlation over epochs.
+    """
+    column_spec = results.spec.measured_column(term.row, term.column)
+    cells = results.cells_for(term.row, column_spec.variants[0])
+    cell = next(cell for cell in cells if (cell.run, cell.fold) == key)
+    sample = sample_correlation(results, cell, column_spec)
+    if not len(sample.resampled):
+        raise ComparisonError(f"fewer than {MIN_RUNS} runs, and the epochs of a run are not independent")
+    return LesionSample(
+        term.weight * sample.value, term.weight * sample.resampled, sample.num_lesions, sample.num_lesions
+    )
 
 
 def _check_has_predictions(results: TableResults, contrast: Contrast) -> None:
@@ -230,5 +260,9 @@ def _check_has_predictions(results: TableResults, contrast: Contrast) -> None:
     columns = [
         leaf for term in contrast for leaf in base_columns(results.spec, results.spec.column(term.column))
     ]
+    if any(not leaf.is_fraction for leaf in columns):
+        raise ComparisonError(
+            f"fewer than {MIN_RUNS} runs, and the column is not computed from scores of images"
+        )
     if any(leaf.metric in LocalizationMetrics._fields for leaf in columns):
         raise ComparisonError(f"fewer than {MIN_RUNS} runs, and the column measures attention maps")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL
 from lesionlens.reproduction.claim_result import ClaimResult
+from lesionlens.reproduction.column_spec import CorrelationSpec
 from lesionlens.reproduction.outcome import TableOutcome, single_run_values
 from lesionlens.reproduction.paper_test import PaperTestLine
 from lesionlens.reproduction.spec import TableSpec
@@ -13,6 +14,7 @@ from lesionlens.reproduction.table_cells import TableCell
 IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK = "●", "○"  # distinguishable in black and white
 MIN_DECIMALS = {"fraction": 3, "percent": 1}
 MAX_DECIMALS = 4
+LOGGED_DIGITS = 3
 DEFAULT_CONFIDENCE = 0.95
 
 
@@ -77,7 +79,8 @@ class TableFormatter:
         self.notes: list[str] = []
         self._outcome = outcome
         self._comparable = outcome.is_comparable_to_paper
-        self._decimals = decimal_places(outcome.results.spec)
+        self._spec = outcome.results.spec
+        self._decimals = decimal_places(self._spec)
 
     def format_cell(self, cell: TableCell) -> FormattedCell:
         """Format a cell; if values are comparable, its mark shows whether the published value is in the interval."""
@@ -89,10 +92,11 @@ class TableFormatter:
         if self._comparable and cell.published_in_interval is not None:
             mark = IN_INTERVAL_MARK if cell.published_in_interval else OUTSIDE_INTERVAL_MARK
         within = cell.within_spread if self._comparable else None
+        is_logged = bool(self._spec.column(cell.column).logged)
         return FormattedCell(
-            value=self._format_value(cell.mean),
-            interval=self._format_interval(cell),
-            std="" if math.isnan(cell.std) else self._format_value(cell.std),
+            value=self._format_value(cell.mean, is_logged=is_logged),
+            interval=self._format_interval(cell, is_logged=is_logged),
+            std="" if math.isnan(cell.std) else self._format_value(cell.std, is_logged=is_logged),
             published=published_text,
             difference=self._format_signed(cell.difference),
             mark=mark,
@@ -124,18 +128,16 @@ class TableFormatter:
 
     def format_claim(self, claim: ClaimResult) -> FormattedClaim:
         """Format a claim."""
-        interval = (
-            ""
-            if math.isnan(claim.low)
-            else f"{self._format_signed(claim.low)} to {self._format_signed(claim.high)}"
-        )
+        is_logged = any(self._spec.column(column).logged for _, column in claim.cells)
+        low, high = (self._format_signed(bound, is_logged=is_logged) for bound in (claim.low, claim.high))
+        interval = f"{low} to {high}" if low else ""
         if interval and claim.confidence != DEFAULT_CONFIDENCE:
             interval = f"{interval} ({claim.confidence:.0%})"
         opposite = claim.verdict.startswith("opposite")
         p = claim.p_two_sided_holm if opposite else claim.p_holm
         return FormattedClaim(
             claim, self._format_signed(claim.published_difference) or UNDEFINED_SYMBOL,
-            self._format_signed(claim.difference) or UNDEFINED_SYMBOL, interval,
+            self._format_signed(claim.difference, is_logged=is_logged) or UNDEFINED_SYMBOL, interval,
             f"{format_rounded_p_value(p)}{' two-sided' if opposite else ''}" if math.isfinite(p) else UNDEFINED_SYMBOL,
             format_rounded_p_value(claim.p_sign_flip) if math.isfinite(claim.p_sign_flip) else "",
         )  # fmt: skip
@@ -145,20 +147,43 @@ class TableFormatter:
             self.notes.append(note)
         return self.notes.index(note) + 1
 
-    def _format_interval(self, cell: TableCell) -> str:
+    def _format_interval(self, cell: TableCell, *, is_logged: bool) -> str:
         if math.isnan(cell.low):
             return ""
         between = " to " if cell.low < 0 else "–"
-        return f"{self._format_value(cell.low)}{between}{self._format_value(cell.high)}"
+        low, high = (self._format_value(bound, is_logged=is_logged) for bound in (cell.low, cell.high))
+        return f"{low}{between}{high}"
 
-    def _format_value(self, value: float) -> str:
-        return UNDEFINED_SYMBOL if math.isnan(value) else f"{value:.{self._decimals}f}".replace("-", "−")
+    def _format_value(self, value: float, *, is_logged: bool = False) -> str:
+        """Format a value; logged values such as 0.00103 have no common number of decimals."""
+        if math.isnan(value):
+            return UNDEFINED_SYMBOL
+        return (f"{value:.{LOGGED_DIGITS}g}" if is_logged else f"{value:.{self._decimals}f}").replace(
+            "-", "−"
+        )
 
-    def _format_signed(self, value: float) -> str:
+    def _format_signed(self, value: float, *, is_logged: bool = False) -> str:
         if math.isnan(value):
             return ""
-        text = f"{value:+.{self._decimals}f}"
+        text = f"{value:+.{LOGGED_DIGITS}g}" if is_logged else f"{value:+.{self._decimals}f}"
         return "±" + text[1:] if not float(text) else text.replace("-", "−")
+
+
+def describe_correlation(map_name: str, correlation: CorrelationSpec) -> str:
+    """Return the description of a correlation of two quantities.
+
+    Examples
+    --------
+    >>> describe_correlation("end-crops", CorrelationSpec(of=("crop_weight", "lesion_fraction")))
+    "Spearman's ρ of crop weight and lesion fraction of crops, map end-crops"
+    """
+    first, second = (name.replace("_", " ") for name in correlation.of)
+    description = f"Spearman's ρ of {first} and {second}, over the epochs"
+    if correlation.unit != "epochs":
+        description = f"Spearman's ρ of {first} and {second} of {correlation.unit}, map {map_name}"
+    if correlation.without_means_of:
+        return f"{description}; less the means of each {' and '.join(correlation.without_means_of)}"
+    return description
 
 
 def decimal_places(spec: TableSpec) -> int:

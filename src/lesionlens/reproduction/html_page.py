@@ -18,12 +18,14 @@ from lesionlens.evaluation.registry import metric_title
 from lesionlens.explanation.localization import LOCALIZATION_TITLES
 from lesionlens.reproduction.catalog import PAPERS
 from lesionlens.reproduction.claim_result import VERDICT_LABELS
+from lesionlens.reproduction.column_spec import ColumnSpec
 from lesionlens.reproduction.figures.base import WrittenFigure
 from lesionlens.reproduction.figures.factory import render_figure
 from lesionlens.reproduction.formatting import (
     IN_INTERVAL_MARK,
     OUTSIDE_INTERVAL_MARK,
     TableFormatter,
+    describe_correlation,
     format_attribute,
 )
 from lesionlens.reproduction.markdown_page import outcome_to_markdown
@@ -32,7 +34,7 @@ from lesionlens.reproduction.outcome_io import write_outcome_csv, write_outcome_
 from lesionlens.reproduction.paper_test import paper_test_lines
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.provenance import collect_provenance
-from lesionlens.reproduction.spec import ColumnSpec, TableSpec
+from lesionlens.reproduction.spec import TableSpec
 from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
 from lesionlens.reproduction.table_variants import VARIANT_TITLES
 
@@ -187,6 +189,10 @@ def _describe_column(column_spec: ColumnSpec, spec: TableSpec) -> str:
         return f"mean of {', '.join(column_spec.mean_of)}"
     if column_spec.difference_of:
         return f"{column_spec.difference_of[0]} minus {column_spec.difference_of[1]}"
+    if column_spec.correlation:
+        return describe_correlation(column_spec.map, column_spec.correlation)
+    if column_spec.logged:
+        return f"{column_spec.logged} in the last epoch"
     if column_spec.metric in LOCALIZATION_TITLES:
         map_by_row = any(column_spec.name in row.maps for row in spec.rows)
         map_name = "of the row" if map_by_row else column_spec.map

@@ -24,9 +24,9 @@ from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.registry import MetricKey, check_metric_keys
 from lesionlens.reproduction.claim_evidence import LesionSample
 from lesionlens.reproduction.claim_hypotheses import Contrast
+from lesionlens.reproduction.column_spec import ColumnSpec
 from lesionlens.reproduction.measurements import RunKey, column_weights, predictions_path
 from lesionlens.reproduction.planner import RunCell, TableResults
-from lesionlens.reproduction.spec import ColumnSpec
 
 DEFAULT_RESAMPLES = 2000
 

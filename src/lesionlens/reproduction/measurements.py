@@ -11,12 +11,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lesionlens.core.errors import DataError, LesionLensError, ModelError
+from lesionlens.core.errors import LesionLensError, ModelError
 from lesionlens.core.fileio import write_text
 from lesionlens.core.json_file import read_json, write_json
-from lesionlens.core.tabular import read_csv_columns
-from lesionlens.datasets.registry import load_table
-from lesionlens.datasets.table import LesionTable
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.evaluation.registry import METRICS
@@ -27,8 +24,12 @@ from lesionlens.explanation.methods import METHODS
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.models.saved_model import load_model
+from lesionlens.reproduction.column_spec import ColumnSpec
+from lesionlens.reproduction.correlations import correlation_estimate
+from lesionlens.reproduction.evaluation_images import evaluation_split, evaluation_subset
 from lesionlens.reproduction.planner import RunCell, TableResults
-from lesionlens.reproduction.spec import ColumnSpec, TableSpec
+from lesionlens.reproduction.run_log import last_logged_value
+from lesionlens.reproduction.spec import TableSpec
 
 COLUMN_METRICS = (*METRICS, *LocalizationMetrics._fields)  # allowed values of ColumnSpec.metric
 
@@ -71,7 +72,9 @@ def run_values(results: TableResults, row: str, column: str) -> list[RunValue]:
         return _combine_columns(results, row, column_spec.mean_of, _mean)
     if column_spec.difference_of:
         return _combine_columns(results, row, column_spec.difference_of, _difference)
-    return [_measure_run(results, cell, column_spec) for cell in results.cells_for(row, column_spec.variant)]
+    return [
+        _measure_run(results, cell, column_spec) for cell in results.cells_for(row, column_spec.variants[0])
+    ]
 
 
 def column_weights(spec: TableSpec, column_spec: ColumnSpec) -> list[tuple[float, ColumnSpec]]:
@@ -92,31 +95,6 @@ def base_columns(spec: TableSpec, column_spec: ColumnSpec) -> list[ColumnSpec]:
     return [leaf for _, leaf in column_weights(spec, column_spec)]
 
 
-def evaluation_split(cell: RunCell) -> str:
-    """Return the split whose values count: ``test``, or ``validation`` if the run has no test images."""
-    return "test" if cell.run_dir.evaluation("test").is_file() else "validation"
-
-
-def evaluation_subset(cell: RunCell, source: str) -> LesionTable:
-    """Load from a data source the images that are in the run's evaluation split.
-
-    Raises
-    ------
-    DataError
-        The source cannot be read, or has none of these images.
-    """
-    splits, split = read_csv_columns(cell.run_dir.splits_csv), evaluation_split(cell)
-    image_ids = [
-        image for image, name in zip(splits["image_id"], splits["split"], strict=True) if name == split
-    ]
-    table = load_table(source, classes=cell.recipe.data.classes)
-    available = set(table.frame["image_id"])
-    shared = [image for image in image_ids if image in available]
-    if not shared:
-        raise DataError(f"{source} has none of the {len(image_ids):,} {split} images of {cell.run_dir.path}")
-    return table.select(shared)
-
-
 def predictions_path(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Path:
     """Return the file of predictions behind a run's value in a column."""
     if column_spec.artifact_set:
@@ -127,7 +105,7 @@ def predictions_path(results: TableResults, cell: RunCell, column_spec: ColumnSp
 def _measure_run(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> RunValue:
     """Return the value of a run in a measured column; an error becomes its note."""
     column_spec = results.spec.measured_column(cell.row, column_spec.name)
-    measured_on = column_spec.artifact_set or evaluation_split(cell)
+    measured_on = column_spec.measured_on or evaluation_split(cell)
     try:
         estimate = _run_estimate(results, cell, column_spec)
     except LesionLensError as error:
@@ -139,6 +117,10 @@ def _measure_run(results: TableResults, cell: RunCell, column_spec: ColumnSpec) 
 
 def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Estimate:
     artifact_set = column_spec.artifact_set
+    if column_spec.correlation:
+        return correlation_estimate(results, cell, column_spec)
+    if column_spec.logged:
+        return last_logged_value(cell, column_spec.logged)
     if column_spec.metric in LocalizationMetrics._fields:
         run_dir = cell.run_dir.path
         return localization_estimate(

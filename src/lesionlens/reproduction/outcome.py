@@ -99,7 +99,7 @@ def used_synthetic_data(cells: Iterable[RunCell]) -> bool:
 def _summarize(results: TableResults, row: str, column: str, values_by_cell: ValuesByCell) -> TableCell:
     spec = results.spec
     column_spec = spec.column(column)
-    variants = {leaf.variant for leaf in base_columns(spec, column_spec)}
+    variants = {variant for leaf in base_columns(spec, column_spec) for variant in leaf.variants}
     planned = [cell for cell in results.cells if cell.row == row and cell.variant in variants]
     return summarize_cell(
         row,
@@ -108,7 +108,7 @@ def _summarize(results: TableResults, row: str, column: str, values_by_cell: Val
         published=spec.row(row).published.get(column),
         num_planned=len({(cell.run, cell.fold) for cell in planned}),
         scale=spec.scale(column),
-        bounds=(-math.inf, math.inf) if column_spec.difference_of else (0, 1),
+        bounds=column_spec.bounds,
         missing_reason=_missing_reason(spec.row(row).reason_not_run, planned),
     )
 

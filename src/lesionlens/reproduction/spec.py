@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lesionlens.core.errors import unknown_name_message
-from lesionlens.evaluation.registry import Scope, parse_scope
 from lesionlens.reproduction.claim_spec import (
     ALL_ROWS,
     ClaimSpec,
+    CorrelationClaim,
     claim_statements,
     claim_subject,
     names_in_claim,
 )
+from lesionlens.reproduction.column_spec import ColumnSpec
 from lesionlens.runs.authors_code import AUTHORS_SUFFIX
 from lesionlens.runs.table_rows import DerivedRecipe, RowVariant, StrTuple, TableRow, expand_variants
 from lesionlens.runs.train_schema import ConfigSection
@@ -79,58 +80,6 @@ class RowSpec(TableRow):
     def _check_one_source(self) -> "RowSpec":
         if bool(self.recipe) == bool(self.reason_not_run):
             raise ValueError(f"the row {self.name}: set either recipe or reason_not_run")
-        return self
-
-
-class ColumnSpec(ConfigSection):
-    """A column of a table: a measured metric, or a mean or difference of other columns.
-
-    Attributes
-    ----------
-    name
-        Heading of the column in the paper; unique in the table.
-    metric, class_name
-        Metric and class or aggregate (YAML key ``class``): ``auc`` of ``melanoma``, ``sensitivity`` of ``macro``,
-        ``accuracy`` of ``all``, or ``auc`` of ``class:macro``, a class of that name. Metrics of the attention map
-        ``map``: ``iou``, ``iou_auc``, ``pointing_game``, ``energy_pointing_game``.
-    variant
-        Variant of the row whose runs are measured.
-    mean_of
-        Columns whose mean is computed run by run, instead of ``metric``.
-    difference_of
-        Two columns whose difference, first minus second, is computed run by run, instead of ``metric``.
-    map
-        Attention map that is compared with lesion masks, as `evaluate_localization` names it, such as ``gate pool4`` or
-        ``cam``; a row's ``maps`` takes precedence.
-    artifact_set
-        Generated set that is evaluated instead of the run's own test images (see ``TableSpec.artifact_sets``).
-    better
-        Whether ``higher`` or ``lower`` values are better; "": neither.
-    """
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    name: str
-    metric: str = ""
-    class_name: str = Field(default="macro", alias="class")
-    variant: str = ""
-    mean_of: tuple[str, ...] = ()
-    difference_of: tuple[str, ...] = ()
-    map: str = ""
-    artifact_set: str = ""
-    better: Literal["higher", "lower", ""] = "higher"
-
-    @property
-    def scope(self) -> Scope:
-        """Class or aggregate of the metric, as in ``EvaluationResult``."""
-        return parse_scope(self.class_name, ())
-
-    @model_validator(mode="after")
-    def _check_one_definition(self) -> "ColumnSpec":
-        if sum(map(bool, (self.metric, self.mean_of, self.difference_of))) != 1:
-            raise ValueError(f"the column {self.name}: set exactly one of metric, mean_of and difference_of")
-        if self.difference_of and len(self.difference_of) != 2:
-            raise ValueError(f"the column {self.name}: difference_of must name two columns")
         return self
 
 
@@ -315,7 +264,11 @@ class TableSpec(ConfigSection):
 
     def scale(self, column: str) -> float:
         """Return the factor from the values of a column to the table's unit: 100 for fractions in percent."""
-        return 100 if self.unit == "percent" else 1
+        column_spec = self.column(column)
+        parts = (*column_spec.mean_of, *column_spec.difference_of)
+        if parts:
+            return self.scale(parts[0])
+        return 100 if self.unit == "percent" and column_spec.is_fraction else 1
 
     def recipes_of(self, row: RowSpec) -> dict[str, DerivedRecipe]:
         """Return the recipe of each variant of a row; empty if the row is not trained."""
@@ -345,8 +298,8 @@ class TableSpec(ConfigSection):
         for column in self.columns:
             others = [name for name in names if name != column.name]
             _check_known("other column", (*column.mean_of, *column.difference_of), others)
-            if column.metric:
-                _check_known("variant", [column.variant], self._variant_names())
+            if not column.mean_of and not column.difference_of:
+                _check_known("variant", column.variants, self._variant_names())
             if column.artifact_set:
                 _check_known("artifact set", [column.artifact_set], self.artifact_sets)
 
@@ -355,6 +308,8 @@ class TableSpec(ConfigSection):
             row_names, column_names = names_in_claim(claim)
             _check_known("row", row_names, rows)
             _check_known("column", column_names, columns)
+            if isinstance(claim, CorrelationClaim) and not self.column(claim.column).correlation:
+                raise ValueError(f"the claim on {claim.column}: correlates needs a column with correlation")
         statements = [
             f"{statement}, {claim_subject(claim)}"
             for claim in self.claims

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from lesionlens.core.errors import RecipeError
-from lesionlens.reproduction.spec import ColumnSpec, RowSpec, TableSpec
+from lesionlens.reproduction.column_spec import ColumnSpec
+from lesionlens.reproduction.spec import RowSpec, TableSpec
 from lesionlens.runs.authors_code import CodeDifference
 from lesionlens.runs.load import code_differences
 

@@ -19,7 +19,7 @@ from lesionlens.core.figure_style import (
 from lesionlens.core.fileio import atomic_write
 from lesionlens.core.fonts import text_height, wrap_text
 from lesionlens.evaluation.result import EvaluationResult, read_evaluation
-from lesionlens.reproduction.measurements import evaluation_split
+from lesionlens.reproduction.evaluation_images import evaluation_split
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.spec import PanelSpec
 

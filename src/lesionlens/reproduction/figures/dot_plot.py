@@ -24,6 +24,7 @@ from lesionlens.core.figure_style import (
     style_axes,
 )
 from lesionlens.core.fonts import LINE_SPACING, text_height, text_width, wrap_text
+from lesionlens.reproduction.column_spec import ColumnSpec
 from lesionlens.reproduction.figures.base import (
     FOOTER_INCHES,
     MARGIN_INCHES,
@@ -33,7 +34,7 @@ from lesionlens.reproduction.figures.base import (
 )
 from lesionlens.reproduction.measurements import run_values
 from lesionlens.reproduction.planner import TableResults
-from lesionlens.reproduction.spec import ColumnSpec, RowSpec, TableSpec
+from lesionlens.reproduction.spec import RowSpec, TableSpec
 from lesionlens.reproduction.table_cells import summarize_cell
 
 MAX_PLOTTED_COLUMNS = 3  # more plots would be too narrow
@@ -63,15 +64,15 @@ class Dot(NamedTuple):
 
 def summarize_dot(results: TableResults, row: str, column_spec: ColumnSpec) -> Dot | None:
     """Summarize the finished runs of a row as in the table; None if no run has a value."""
-    scale = 100 if results.spec.unit == "percent" else 1
+    scale = results.spec.scale(column_spec.name)
     values = run_values(results, row, column_spec.name)
     runs = tuple(scale * run.value for run in values if math.isfinite(run.value))
     if not runs:
         return None
-    bounds = (-math.inf, math.inf) if column_spec.difference_of else (0.0, 1.0)
     cell = summarize_cell(
-        row, column_spec.name, values, published=None, num_planned=len(values), scale=scale, bounds=bounds
-    )
+        row, column_spec.name, values, published=None, num_planned=len(values), scale=scale,
+        bounds=column_spec.bounds,
+    )  # fmt: skip
     return Dot(cell.mean, _bar_length(cell.mean - cell.low), _bar_length(cell.high - cell.mean), runs)
 
 
@@ -82,7 +83,7 @@ def _bar_length(length: float) -> float:
 
 def axis_label(results: TableResults, column_spec: ColumnSpec) -> str:
     """Return the axis label of a column."""
-    return f"{column_spec.name} (%)" if results.spec.unit == "percent" else column_spec.name
+    return f"{column_spec.name} (%)" if results.spec.scale(column_spec.name) == 100 else column_spec.name
 
 
 class _FigureLine(NamedTuple):

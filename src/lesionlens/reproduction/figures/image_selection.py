@@ -13,8 +13,8 @@ from lesionlens.datasets.table import LesionTable
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.imaging.masks import read_mask
+from lesionlens.reproduction.evaluation_images import evaluation_split
 from lesionlens.reproduction.figures.base import PanelRuns
-from lesionlens.reproduction.measurements import evaluation_split
 from lesionlens.reproduction.planner import RunCell
 
 MAX_MASKS_READ = 200  # number of masks read to find small and large lesions

@@ -37,9 +37,9 @@ from lesionlens.reproduction.figures.base import (
 )
 from lesionlens.reproduction.figures.image_grid import GridCell, draw_cell
 from lesionlens.reproduction.figures.image_selection import SelectedImage, select_images
-from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.reproduction.planner import TableResults
+from lesionlens.reproduction.run_log import SCALE_PREFIXES, block_name, read_run_log, stage_name
 
-SCALE_PREFIXES = ("alpha/", "gamma/")
 SCALE_PANEL_INCHES = 1.95  # width of a column
 SCALE_PLOT_INCHES, SCALE_TICK_INCHES = 1.1, 0.35  # side of an image and of a plot; height of epochs below it
 CAPTION_INCHES = 0.45  # above the images
@@ -62,7 +62,7 @@ def attention_scale_curves(results: TableResults) -> CaptionedFigure | None:
     if not panels or spec is None:
         return None
     panel = panels[0]
-    logs = [_read_log(cell) for cell in panel.cells]
+    logs = [read_run_log(cell) for cell in panel.cells]
     requested = {results.local_map_name(name): title for name, title in spec.attention_scales.items()}
     titles, replacements = _available_columns(requested, logs, panel.title)
     selection = select_images([panel], spec.image_selection, 1)
@@ -107,13 +107,6 @@ def draw_scale_gates(
     return figure
 
 
-def _read_log(cell: RunCell) -> pd.DataFrame:
-    try:
-        return pd.read_csv(cell.run_dir.metrics_csv).set_index("epoch")
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"cannot read the epochs of the run {cell.run_dir.path}: {error}") from error
-
-
 def _available_columns(
     requested: dict[str, str], logs: Sequence[pd.DataFrame], row: str
 ) -> tuple[dict[str, str], list[str]]:
@@ -123,7 +116,7 @@ def _available_columns(
     """
     common = [str(name) for name in logs[0] if all(name in log for log in logs)]
     last = {
-        _stage_name(name): name
+        stage_name(name): name
         for name in common
         if name.startswith(SCALE_PREFIXES) and logs[0][name].notna().any()
     }
@@ -132,22 +125,14 @@ def _available_columns(
     titles: dict[str, str] = {}
     notes = []
     for name, title in requested.items():
-        column = name if name in common else last.get(_stage_name(name))
+        column = name if name in common else last.get(stage_name(name))
         if column is None:
-            notes.append(f"{row} has no gate {_block_name(name)} here.")
+            notes.append(f"{row} has no gate {block_name(name)} here.")
         elif column != name:
-            notes.append(f"{row} has no gate {_block_name(name)} here; {_block_name(column)} is shown.")
+            notes.append(f"{row} has no gate {block_name(name)} here; {block_name(column)} is shown.")
         if column is not None:
-            titles[column] = f"{title} ({_block_name(column)})"
-    return titles or {name: _block_name(name) for name in last.values()}, notes
-
-
-def _block_name(column: str) -> str:
-    return column.partition("/")[2]
-
-
-def _stage_name(column: str) -> str:
-    return _block_name(column).split(".")[0]
+            titles[column] = f"{title} ({block_name(column)})"
+    return titles or {name: block_name(name) for name in last.values()}, notes
 
 
 def _draw_curves(axes: Axes, logs: Sequence[pd.DataFrame], column: str) -> None:
@@ -172,7 +157,7 @@ def _block_cells(
         explanation = explain_selected(loaded, selected, "attention-features" if has_blocks else "attention")
     except ModelError as error:
         raise RunError(f"the gates of {panel_runs.title} have no maps to show: {error}") from error
-    blocks = [_block_name(column) if has_blocks else _stage_name(column) for column in columns]
+    blocks = [block_name(column) if has_blocks else stage_name(column) for column in columns]
     names = [f"{FEATURE_MAP_PREFIX}{block}" if has_blocks else block for block in blocks]
     return [
         GridCell(explanation.image, selected.caption),

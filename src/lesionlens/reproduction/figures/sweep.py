@@ -25,6 +25,7 @@ from lesionlens.core.figure_style import (
     style_axes,
 )
 from lesionlens.core.fonts import LINE_SPACING, text_height, text_width, wrap_text
+from lesionlens.reproduction.column_spec import ColumnSpec
 from lesionlens.reproduction.figures.base import (
     FOOTER_INCHES,
     LINE_MARKERS,
@@ -35,7 +36,7 @@ from lesionlens.reproduction.figures.base import (
 )
 from lesionlens.reproduction.figures.dot_plot import ERROR_BARS_CAPTION, Dot, axis_label, summarize_dot
 from lesionlens.reproduction.planner import TableResults
-from lesionlens.reproduction.spec import ColumnSpec, RowSpec
+from lesionlens.reproduction.spec import RowSpec
 
 MAX_NAMED_TICKS = 10  # with more positions, matplotlib chooses the ticks
 PLOT_WIDTH, PLOT_HEIGHT = 3.7, 2.4  # inches
