@@ -19,7 +19,7 @@ from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.bootstrap import percentile_interval
 from lesionlens.evaluation.rank_correlation import bootstrap_rank_correlation, rank_correlation
 from lesionlens.evaluation.registry import OVERALL
-from lesionlens.evaluation.result import Estimate
+from lesionlens.evaluation.result import Estimate, EstimateCaveat
 from lesionlens.explanation.crop_weights import measure_crop_weights
 from lesionlens.explanation.map_agreement import measure_map_agreement
 from lesionlens.explanation.methods import METHODS
@@ -28,6 +28,8 @@ from lesionlens.reproduction.column_spec import ColumnSpec, CorrelationSpec
 from lesionlens.reproduction.evaluation_images import evaluation_subset
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.run_log import logged_column, read_run_log
+
+UNVARIED_REASON = "there is no correlation: one of both quantities does not vary, or there is one epoch"
 
 
 class CorrelationSample(NamedTuple):
@@ -50,7 +52,8 @@ def correlation_estimate(results: TableResults, cell: RunCell, column_spec: Colu
     """
     sample = sample_correlation(results, cell, column_spec)
     interval = percentile_interval(sample.resampled) if len(sample.resampled) else (math.nan, math.nan, 1.0)
-    return Estimate(column_spec.name, OVERALL, sample.value, interval[0], interval[1])
+    caveats = (EstimateCaveat(UNVARIED_REASON),) if math.isnan(sample.value) else ()
+    return Estimate(column_spec.name, OVERALL, sample.value, interval[0], interval[1], caveats)
 
 
 def sample_correlation(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> CorrelationSample:

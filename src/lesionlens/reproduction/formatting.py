@@ -14,7 +14,6 @@ from lesionlens.reproduction.table_cells import TableCell
 IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK = "●", "○"  # distinguishable in black and white
 MIN_DECIMALS = {"fraction": 3, "percent": 1}
 MAX_DECIMALS = 4
-LOGGED_DIGITS = 3
 DEFAULT_CONFIDENCE = 0.95
 
 
@@ -92,11 +91,11 @@ class TableFormatter:
         if self._comparable and cell.published_in_interval is not None:
             mark = IN_INTERVAL_MARK if cell.published_in_interval else OUTSIDE_INTERVAL_MARK
         within = cell.within_spread if self._comparable else None
-        is_logged = bool(self._spec.column(cell.column).logged)
+        style = self._number_format(cell.column)
         return FormattedCell(
-            value=self._format_value(cell.mean, is_logged=is_logged),
-            interval=self._format_interval(cell, is_logged=is_logged),
-            std="" if math.isnan(cell.std) else self._format_value(cell.std, is_logged=is_logged),
+            value=self._format_value(cell.mean, style),
+            interval=self._format_interval(cell, style),
+            std="" if math.isnan(cell.std) else self._format_value(cell.std, style),
             published=published_text,
             difference=self._format_signed(cell.difference),
             mark=mark,
@@ -128,8 +127,8 @@ class TableFormatter:
 
     def format_claim(self, claim: ClaimResult) -> FormattedClaim:
         """Format a claim."""
-        is_logged = any(self._spec.column(column).logged for _, column in claim.cells)
-        low, high = (self._format_signed(bound, is_logged=is_logged) for bound in (claim.low, claim.high))
+        style = self._number_format(claim.cells[0][1])
+        low, high = (self._format_signed(bound, style) for bound in (claim.low, claim.high))
         interval = f"{low} to {high}" if low else ""
         if interval and claim.confidence != DEFAULT_CONFIDENCE:
             interval = f"{interval} ({claim.confidence:.0%})"
@@ -137,7 +136,7 @@ class TableFormatter:
         p = claim.p_two_sided_holm if opposite else claim.p_holm
         return FormattedClaim(
             claim, self._format_signed(claim.published_difference) or UNDEFINED_SYMBOL,
-            self._format_signed(claim.difference, is_logged=is_logged) or UNDEFINED_SYMBOL, interval,
+            self._format_signed(claim.difference, style) or UNDEFINED_SYMBOL, interval,
             f"{format_rounded_p_value(p)}{' two-sided' if opposite else ''}" if math.isfinite(p) else UNDEFINED_SYMBOL,
             format_rounded_p_value(claim.p_sign_flip) if math.isfinite(claim.p_sign_flip) else "",
         )  # fmt: skip
@@ -147,25 +146,28 @@ class TableFormatter:
             self.notes.append(note)
         return self.notes.index(note) + 1
 
-    def _format_interval(self, cell: TableCell, *, is_logged: bool) -> str:
+    def _number_format(self, column: str) -> str:
+        """Return the format of a column's numbers; logged values such as 0.00103 have no common number of decimals."""
+        column_spec = self._spec.column(column)
+        if column_spec.logged:
+            return ".3g"
+        return ".2f" if column_spec.correlation else f".{self._decimals}f"
+
+    def _format_interval(self, cell: TableCell, style: str) -> str:
         if math.isnan(cell.low):
             return ""
         between = " to " if cell.low < 0 else "–"
-        low, high = (self._format_value(bound, is_logged=is_logged) for bound in (cell.low, cell.high))
-        return f"{low}{between}{high}"
+        return f"{self._format_value(cell.low, style)}{between}{self._format_value(cell.high, style)}"
 
-    def _format_value(self, value: float, *, is_logged: bool = False) -> str:
-        """Format a value; logged values such as 0.00103 have no common number of decimals."""
+    def _format_value(self, value: float, style: str = "") -> str:
         if math.isnan(value):
             return UNDEFINED_SYMBOL
-        return (f"{value:.{LOGGED_DIGITS}g}" if is_logged else f"{value:.{self._decimals}f}").replace(
-            "-", "−"
-        )
+        return f"{value:{style or f'.{self._decimals}f'}}".replace("-", "−")
 
-    def _format_signed(self, value: float, *, is_logged: bool = False) -> str:
+    def _format_signed(self, value: float, style: str = "") -> str:
         if math.isnan(value):
             return ""
-        text = f"{value:+.{LOGGED_DIGITS}g}" if is_logged else f"{value:+.{self._decimals}f}"
+        text = f"{value:+{style or f'.{self._decimals}f'}}"
         return "±" + text[1:] if not float(text) else text.replace("-", "−")
 
 
