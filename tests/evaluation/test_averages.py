@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
+from lesionlens.core.bootstrap import cluster_bootstrap_weights
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import MACRO, OVERALL, WEIGHTED

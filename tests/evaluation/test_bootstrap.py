@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.evaluation import metrics
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.evaluation.metrics import threshold_sweep
 
 LESIONS = np.array(["b", "a", "b", "c", "d", "d", "d"])

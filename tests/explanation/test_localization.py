@@ -11,10 +11,10 @@ from PIL import Image
 from sklearn.metrics import jaccard_score
 
 from lesionlens import cli
+from lesionlens.core.bootstrap import cluster_bootstrap_weights
 from lesionlens.core.errors import DataError, ModelError
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.table import LesionTable
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
 from lesionlens.explanation.explain import compute_maps
 from lesionlens.explanation.localization import evaluate_localization
 from lesionlens.imaging.preprocessing import Preprocessing

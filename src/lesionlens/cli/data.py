@@ -88,6 +88,13 @@ def audit_command(
     *,
     options: SplitOptions,
     classes: ClassesOption = None,
+    artifacts: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with image_id and a column of 0 and 1 per artifact, to test whether rulers, stickers and so "
+            "on are associated with a class. Default: artifacts.csv of each dataset."
+        ),
+    ] = None,
     within_root: WithinRootOption = False,
     out: Annotated[
         Path | None,
@@ -115,6 +122,7 @@ def audit_command(
         report = audit_tables(
             tables,
             splits,
+            artifact_labels=artifacts,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
         if out is not None:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lesionlens.core.bootstrap import percentile_interval
 from lesionlens.core.errors import PredictionsError
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.binarize import to_binary_task
-from lesionlens.evaluation.bootstrap import BootstrapMetrics, bootstrap_metrics, percentile_interval
+from lesionlens.evaluation.bootstrap import BootstrapMetrics, bootstrap_metrics
 from lesionlens.evaluation.caveats import dataset_caveats, leakage_caveats
 from lesionlens.evaluation.compute import (
     MetricValues,

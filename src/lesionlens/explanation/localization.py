@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.core.errors import DataError, ImageError, ModelError
 from lesionlens.core.tabular import write_csv_columns
 from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.table import LesionTable
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.evaluation.formatting import format_with_interval
 from lesionlens.evaluation.result import Estimate
 from lesionlens.explanation.explain import compute_maps, predict_image_scores, resolve_target_class

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionlens.core.bootstrap import cluster_bootstrap_weights
 from lesionlens.core.errors import ComparisonError
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
 from lesionlens.evaluation.comparison.alignment import align
 from lesionlens.evaluation.comparison.bootstrap import (
     count_decisive_lesions,

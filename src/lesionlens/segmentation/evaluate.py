@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.core.errors import DataError, ImageError
 from lesionlens.core.fileio import atomic_write, write_text
 from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.file_layout import find_masks_in
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.split_names import canonical_split_name
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.imaging.masks import BinaryMask, iou, read_mask
 from lesionlens.segmentation.models import LoadedSegmentationModel
 from lesionlens.segmentation.predict import predict_masks

@@ -143,3 +143,17 @@ def test_real_sample_has_the_documented_findings(real_data: Path) -> None:
     assert len(cases["byte-identical pairs across splits"]) == 1
     assert len(cases["nearly identical pairs across splits"]) == 3
     assert len(cases["nearly identical pairs within a dataset"]) == 14
+
+
+def test_artifact_labels_of_a_file_are_tested(make_table: MakeTable, tmp_path: Path) -> None:
+    ids = [f"i{n}" for n in range(12)]
+    table = make_table("made", ids, seed=40, diagnosis=["melanoma", "nevus"] * 6)
+    path = tmp_path / "labels.csv"
+    path.write_text("image_id,ruler\n" + "".join(f"{name},{1 - n % 2}\n" for n, name in enumerate(ids)))
+    assert audit_tables([table]).artifacts == ()
+    audit = audit_tables([table], artifact_labels=path)
+    assert [item.artifact for item in audit.artifacts] == ["ruler"]
+    assert messages(audit)["artifacts associated with the class"] == (
+        "ruler: 100 % of melanoma, 0 % of nevus; Cramér's V 1.00",
+    )
+    assert "artifact ruler" in [item.column for item in audit.shortcuts]

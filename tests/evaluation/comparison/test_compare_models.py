@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
+from lesionlens.core.bootstrap import cluster_bootstrap_weights
 from lesionlens.core.errors import ComparisonError
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
 from lesionlens.evaluation.comparison import delong
 from lesionlens.evaluation.comparison.alignment import align
 from lesionlens.evaluation.comparison.bootstrap import (

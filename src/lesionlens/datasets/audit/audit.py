@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from lesionlens.core.errors import DataError, ImageError
 from lesionlens.core.taxonomy import BENIGN_DIAGNOSES
 from lesionlens.core.types import ProgressCallback
+from lesionlens.datasets.artifact_labels import load_artifact_labels, read_artifact_labels
+from lesionlens.datasets.audit.artifact_association import ArtifactAssociation, find_artifact_associations
 from lesionlens.datasets.audit.duplicates import Fingerprint, duplicate_pairs, fingerprints
 from lesionlens.datasets.audit.leakage import concat_with_split
 from lesionlens.datasets.audit.shortcuts import Shortcut, find_shortcuts
@@ -157,6 +159,8 @@ class Audit:
         All duplicate pairs, the most similar first.
     shortcuts
         Columns that predict the class, the strongest first.
+    artifacts
+        Association of each labeled artifact with the class, the strongest first.
     """
 
     sources: tuple[tuple[str, int], ...]
@@ -164,12 +168,14 @@ class Audit:
     findings: tuple[Finding, ...]
     duplicates: tuple[DuplicateFinding, ...]
     shortcuts: tuple[Shortcut, ...]
+    artifacts: tuple[ArtifactAssociation, ...] = ()
 
 
 def audit_tables(
     tables: Sequence[LesionTable],
     splits: DatasetSplits | None = None,
     *,
+    artifact_labels: Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> Audit:
     """Audit one or several tables together; every image is decoded.
@@ -180,20 +186,25 @@ def audit_tables(
         Tables to audit.
     splits
         Splits of the first table. Default: the official splits of all tables.
+    artifact_labels
+        Label file of artifacts for the images of all tables. Default: ``artifacts.csv`` of each dataset that has one.
     progress
         Called with the number of images read and the total.
 
     Raises
     ------
     DataError
-        ``tables`` is empty.
+        ``tables`` is empty, or a label file of artifacts cannot be used.
     """
     if not tables:
         raise DataError("there is nothing to audit; name a dataset, for example ham10000:FOLDER")
     rows = concat_with_split(tables, splits)
     groups = np.concatenate([table.group_ids for table in tables]).astype(str)
+    labels = _artifact_labels(tables, rows, artifact_labels)
     pairs, unreadable = find_duplicates(rows, progress)
-    shortcuts = find_shortcuts(_collect_columns(rows), rows["diagnosis"].to_numpy(dtype=str), groups)
+    diagnosis = rows["diagnosis"].to_numpy(dtype=str)
+    shortcuts = find_shortcuts(_collect_columns(rows, labels), diagnosis, groups)
+    artifacts = find_artifact_associations(labels, diagnosis, groups)
     warnings = [f"{table.name}: {line}" for table in tables for line in table.warnings]
     findings = [
         *_id_findings(rows),
@@ -204,6 +215,7 @@ def audit_tables(
                 ("warnings of the reader", "note", warnings),
                 (NO_SPLITS, "note", [] if (rows["split"] != "").any() else [_NO_SPLITS_ADVICE]),
                 ("columns that predict the class without the image", "note", _strong_shortcuts(shortcuts)),
+                ("artifacts associated with the class", "note", _significant_artifacts(artifacts)),
             ]
         ),
     ]
@@ -214,7 +226,23 @@ def audit_tables(
         tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
         pairs,
         shortcuts,
+        artifacts,
     )
+
+
+def _artifact_labels(tables: Sequence[LesionTable], rows: pd.DataFrame, path: Path | None) -> pd.DataFrame:
+    """Return the labels of all images from one file, or else from the file of each dataset; missing ones are NaN."""
+    if path is not None:
+        return read_artifact_labels(path, rows["image_id"].astype(str).tolist())
+    return pd.concat([load_artifact_labels(table) for table in tables], ignore_index=True)
+
+
+def _significant_artifacts(artifacts: Sequence[ArtifactAssociation]) -> list[str]:
+    return [
+        f"{item.artifact}: {item.format_rates()}; Cramér's V {item.cramers_v:.2f}"
+        for item in artifacts
+        if item.is_significant
+    ]
 
 
 def _strong_shortcuts(shortcuts: Sequence[Shortcut]) -> list[str]:
@@ -252,12 +280,15 @@ def _conflicts(rows: pd.DataFrame, key: str, column: str) -> list[str]:
     return [f"{name}: {', '.join(values)}" for name, values in conflicting_values(rows, key, column).items()]
 
 
-def _collect_columns(rows: pd.DataFrame) -> dict[str, NDArray[np.str_]]:
-    """Return what is known about each image except its pixels, by column."""
+def _collect_columns(rows: pd.DataFrame, artifact_labels: pd.DataFrame) -> dict[str, NDArray[np.str_]]:
+    """Return what is known about each image except its pixels, by column; an unknown value is ``""``."""
     columns = {name: rows[name].astype(str).to_numpy(dtype=str) for name in _METADATA_COLUMNS}
     headers = [_size_and_format(Path(path)) for path in rows["path"]]
     columns["image size"] = np.array([size for size, _ in headers])
     columns["file format"] = np.array([kind for _, kind in headers])
+    for name in artifact_labels:
+        flags = artifact_labels[name]
+        columns[f"artifact {name}"] = np.where(flags.isna(), "", np.where(flags == 1, "yes", "no"))
     return columns
 
 

@@ -37,7 +37,7 @@ _SEVERITY_STYLES = {"leak": "bold red", "conflict": "bold yellow", "note": "bold
 
 
 def format_audit(audit: Audit) -> RenderableType:
-    """Return an audit for the terminal: findings with a few cases each, leaks first, then the shortcuts."""
+    """Return an audit for the terminal: findings with a few cases each, leaks first, then shortcuts and artifacts."""
     sources = ", ".join(f"{name} ({pluralize(images, 'image')})" for name, images in audit.sources)
     has_splits = all(finding.kind != NO_SPLITS for finding in audit.findings)
     splits = audit.split_description or ("the official splits" if has_splits else "none")
@@ -48,6 +48,8 @@ def format_audit(audit: Audit) -> RenderableType:
     blocks: list[RenderableType] = [head, *map(_format_finding, audit.findings)]
     if audit.shortcuts:
         blocks.append(_shortcut_table(audit))
+    if audit.artifacts:
+        blocks.append(_artifact_table(audit))
     return Group(*blocks, Text(RESEARCH_USE_NOTICE, style="dim"))
 
 
@@ -74,6 +76,21 @@ def _shortcut_table(audit: Audit) -> RenderableType:
     return Group(head, table, Text())
 
 
+def _artifact_table(audit: Audit) -> RenderableType:
+    table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
+    for name in ("artifact", "lowest rate", "highest rate", "Cramér's V", "95 % interval", "p"):
+        is_text = name.endswith(("rate", "artifact"))
+        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
+    for item in audit.artifacts:
+        rates = sorted(item.rates, key=lambda rate: rate.fraction)
+        p_value = "< 0.0001" if item.p_value < 1e-4 else f"{item.p_value:.4f}"
+        interval = f"{item.low:.2f}–{item.high:.2f}"
+        table.add_row(
+            item.artifact, str(rates[0]), str(rates[-1]), f"{item.cramers_v:.2f}", interval, p_value
+        )
+    return Group(Text("Association of artifacts with the class", style="bold"), table, Text())
+
+
 def write_audit(audit: Audit, folder: Path) -> None:
     """Write ``audit.json`` (the complete audit) and ``duplicates.csv`` (the duplicate pairs) to a directory."""
     content = {
@@ -90,6 +107,9 @@ def write_audit(audit: Audit, folder: Path) -> None:
             for finding in audit.findings
         ],
         "shortcuts": [{**item._asdict(), "is_strong": item.is_strong} for item in audit.shortcuts],
+        "artifacts": [
+            {**item._asdict(), "rates": [rate._asdict() for rate in item.rates]} for item in audit.artifacts
+        ],
         "duplicates": [_pair_row(pair) for pair in audit.duplicates],
     }
     write_json(folder / "audit.json", content)

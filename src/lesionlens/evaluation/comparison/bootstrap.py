@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lesionlens.core.bootstrap import ROUNDING_TOLERANCE, cluster_bootstrap_weights, percentile_interval
 from lesionlens.core.errors import ComparisonError
 from lesionlens.core.types import BoolArray, FloatArray
-from lesionlens.evaluation.bootstrap import ROUNDING_TOLERANCE, cluster_bootstrap_weights, percentile_interval
 from lesionlens.evaluation.comparison.alignment import check_aligned
 from lesionlens.evaluation.comparison.result import (
     Alternative,

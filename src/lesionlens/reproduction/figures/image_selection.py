@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lesionlens.core.errors import RunError
-from lesionlens.core.tabular import read_table
+from lesionlens.datasets.artifact_labels import load_artifact_labels
 from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.table import LesionTable
@@ -107,25 +107,15 @@ def _select_by_artifact(
     images: Sequence[SelectedImage], table: LesionTable, count: int
 ) -> list[SelectedImage] | None:
     """Select one image with each artifact in turn; None without a table of artifacts, or if no image has one."""
-    path = (table.root if table.root.is_dir() else table.root.parent) / "artifacts.csv"
-    if not path.is_file():
-        return None
-    artifacts = _artifacts_per_image(path)
+    labels = load_artifact_labels(table)
+    artifacts = {
+        str(image_id): tuple(display_name(str(kind)) for kind in labels if row[kind] == 1)
+        for image_id, row in zip(table.frame["image_id"], labels.to_dict("records"), strict=True)
+    }
     kinds = dict.fromkeys(kind for image in images for kind in artifacts.get(image.image_id, ()))
     groups = [[image for image in images if kind in artifacts.get(image.image_id, ())] for kind in kinds]
     selected = _take_in_turn(groups)[:count]
     return [image._replace(detail=", ".join(artifacts[image.image_id])) for image in selected] or None
-
-
-def _artifacts_per_image(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read the artifacts of each image from a table with a column of 0 and 1 per artifact."""
-    frame = read_table(path)
-    kinds = [str(name) for name in frame if set(frame[name]) <= {"0", "1"}]
-    rows = zip(frame["image_id"], *(frame[kind] for kind in kinds), strict=True)
-    return {
-        image: tuple(display_name(kind) for kind, flag in zip(kinds, flags, strict=True) if flag == "1")
-        for image, *flags in rows
-    }
 
 
 _Strategy = Callable[[Sequence[SelectedImage], LesionTable, int], list[SelectedImage] | None]
