@@ -3,6 +3,7 @@
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -46,12 +47,12 @@ def test_decoding_overlaps_computing_with_few_images_waiting(
     started, enough = [], threading.Event()
 
     def count_and_preprocess(
-        preprocessing: Preprocessing, inputs: InferenceInputs, index: int
+        preprocessing: Preprocessing, inputs: InferenceInputs, index: int, **options: Any
     ) -> PreparedItem:
         started.append(index)
         if len(started) == 7:
             enough.set()
-        return preprocess_item(preprocessing, inputs, index)
+        return preprocess_item(preprocessing, inputs, index, **options)
 
     decoded_before: list[int] = []
 

@@ -4,12 +4,15 @@ import errno
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from lesionlens.core.errors import DataError, ModelError, RecipeError, RunError, WeightsError
 from lesionlens.core.runtime import default_num_threads
+from lesionlens.datasets.registry import load_table
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.imaging.decode import read_header
@@ -17,10 +20,12 @@ from lesionlens.models.saved_model import load_model
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir, check_run_dir, create_run_dir
 from lesionlens.training.build import build
+from lesionlens.training.crop_draws import CropDraws
 from lesionlens.training.resolve import resolve
 from lesionlens.training.run import resume, train
 from lesionlens.training.setup import set_up_run
 
+from ..helpers.fake_groups import write_tested_run
 from ..helpers.images import write_mask
 
 
@@ -284,3 +289,33 @@ def test_model_without_maps_has_a_report(recipe: str, base_overrides: list[str],
     assert run_dir.metadata()["status"] == "finished"
     assert (run_dir.path / "report.html").is_file()
     assert "alpha" not in run_dir.metrics_csv.read_text()
+
+
+def test_draws_of_test_crops_are_scored_with_their_own_seeds(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = list(CropDraws(run, 2).predictions())
+    assert not np.array_equal(common[0].scores, common[1].scores)
+    loaded, ids = load_model(run.best_model), list(common[1].image_id)
+    seed = int(np.random.SeedSequence((load_recipe(str(run.recipe)).train.seed, 0, 1)).generate_state(1)[0])
+    preprocessing = loaded.card.preprocessing.model_copy(update={"seed": seed})
+    image = preprocessing.load_image(Path(load_table(read_source(run)).select(ids).paths[3]))
+    with torch.inference_mode():
+        probabilities = loaded.model(preprocessing.prepare_input(image)).logits.softmax(dim=1).mean(dim=0)
+    np.testing.assert_allclose(common[1].scores[3], probabilities.numpy(), atol=1e-5)
+    independent = list(CropDraws(run, 2, per_image=True).predictions())
+    assert not np.array_equal(independent[0].scores, common[0].scores)
+    monkeypatch.setattr("lesionlens.training.crop_draws.run_inference", None)  # all draws are saved
+    assert CropDraws(run, 2).values().shape[1] == 3 + 2
+    auc = CropDraws(run, 2).metric_values("auc", "melanoma")
+    assert auc[0] == pytest.approx(roc_auc_score(common[0].label == "melanoma", common[0].scores[:, 1]))
+
+
+def read_source(run: RunDir) -> str:
+    return load_recipe(str(run.recipe)).data.source
+
+
+def test_draws_of_fixed_crops_are_rejected(run: RunDir, tmp_path: Path) -> None:
+    fixed = write_tested_run(tmp_path / "fixed", read_predictions(run.predictions("test")))
+    with pytest.raises(RunError, match=r"not random \(crops\.test\.strategy=full\).* multi-scale"):
+        next(CropDraws(fixed, 2).predictions())

@@ -13,6 +13,7 @@ from lesionlens.cli import (
     data,
     demo,
     evaluate,
+    evaluate_crops,
     evaluate_maps,
     explain,
     export,
@@ -100,6 +101,7 @@ app.command("evaluate")(evaluate.evaluate_command)
 app.command("compare")(compare.compare_command)
 app.command("explain")(explain.explain_command)
 app.command("export")(export.export_command)
+app.command("evaluate-crops")(evaluate_crops.evaluate_crops_command)
 app.command("evaluate-maps")(evaluate_maps.evaluate_maps_command)
 app.command("reproduce", cls=RecipeCommand)(reproduce.reproduce_command)
 app.add_typer(segment.segment_app, name="segment")

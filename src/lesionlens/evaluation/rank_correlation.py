@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionlens.core.bootstrap import cluster_bootstrap_weights
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
 
 CORRELATION_RESAMPLES = 1000
 

@@ -257,6 +257,11 @@ _STRATEGIES: dict[CropName, Callable[[int], CropStrategy]] = {
 }
 
 
+RANDOM_CROPS: frozenset[CropName] = frozenset(
+    {"random-resized", "multi-scale", "random-square", "attnmel-random"}
+)
+
+
 def make_crop_strategy(name: str, count: int) -> CropStrategy:
     """Return a crop strategy by name, for ``count`` crops per image.
 

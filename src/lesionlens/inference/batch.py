@@ -38,6 +38,7 @@ def run_inference(
     num_workers: int | None = None,
     on_progress: ProgressCallback | None = None,
     partial_predictions: PartialPredictions | None = None,
+    crop_seeds: Sequence[int] | None = None,
 ) -> InferenceResult:
     """Score images with the preprocessing of the model card, as in training.
 
@@ -57,6 +58,8 @@ def run_inference(
     partial_predictions
         Partial results of an interrupted run. Each batch is saved there as soon as it is scored. Images that are
         already there are skipped, unless their image or mask file has changed.
+    crop_seeds
+        Random seed of the test crops of each image; default: that of the model card for all images.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def run_inference(
     images_per_batch = max(1, batch_size // loaded.card.preprocessing.crop_count)
     num_threads = num_workers or available_cpus()
     prepared = prefetch(
-        partial(preprocess_item, loaded.card.preprocessing, inputs),
+        partial(preprocess_item, loaded.card.preprocessing, inputs, crop_seeds=crop_seeds),
         np.flatnonzero(~collector.completed).tolist(),
         num_threads=num_threads,
         ahead=2 * images_per_batch + num_threads,
@@ -143,9 +146,17 @@ class PreparedItem(NamedTuple):
     failure: str = ""
 
 
-def preprocess_item(preprocessing: Preprocessing, inputs: InferenceInputs, index: int) -> PreparedItem:
+def preprocess_item(
+    preprocessing: Preprocessing,
+    inputs: InferenceInputs,
+    index: int,
+    *,
+    crop_seeds: Sequence[int] | None = None,
+) -> PreparedItem:
     """Decode an image and extract its test crops; only the crops stay in memory."""
     path, mask = inputs.path[index], inputs.mask[index]
+    if crop_seeds is not None:
+        preprocessing = preprocessing.model_copy(update={"seed": crop_seeds[index]})
     signature = file_signature(path, mask)
     try:
         image = preprocessing.load_image(path)

@@ -81,6 +81,10 @@ class ColumnSpec(ConfigSection):
         ``cam``; a row's ``maps`` takes precedence.
     artifact_set
         Generated set that is evaluated instead of the run's own test images (see ``TableSpec.artifact_sets``).
+    crop_draws
+        Number of draws of the run's random test crops whose mean is its value; 0: the crops of its own evaluation.
+    spread
+        Whether the value is the standard deviation over the draws instead of their mean.
     better
         Whether ``higher`` or ``lower`` values are better; "": neither.
     """
@@ -97,6 +101,8 @@ class ColumnSpec(ConfigSection):
     difference_of: tuple[str, ...] = ()
     map: str = ""
     artifact_set: str = ""
+    crop_draws: int = Field(default=0, ge=0)
+    spread: bool = False
     better: Literal["higher", "lower", ""] = "higher"
 
     @property
@@ -134,6 +140,11 @@ class ColumnSpec(ConfigSection):
         if sum(map(bool, definitions)) != 1:
             raise ValueError(
                 f"the column {self.name}: set exactly one of metric, mean_of, difference_of, correlation and logged"
+            )
+        if (self.spread or self.crop_draws) and (self.crop_draws < 2 or not self.metric or self.artifact_set):
+            raise ValueError(
+                f"the column {self.name}: draws of test crops require a metric, crop_draws of at least 2, and no "
+                "artifact_set"
             )
         if self.difference_of and len(self.difference_of) != 2:
             raise ValueError(f"the column {self.name}: difference_of must name two columns")

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from lesionlens.core.bootstrap import percentile_interval
 from lesionlens.core.errors import LesionLensError, ModelError, RunError
 from lesionlens.core.fileio import write_text
 from lesionlens.core.json_file import read_json, write_json
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.bootstrap import percentile_interval
 from lesionlens.evaluation.rank_correlation import bootstrap_rank_correlation, rank_correlation
 from lesionlens.evaluation.registry import OVERALL
 from lesionlens.evaluation.result import Estimate, EstimateCaveat

@@ -199,6 +199,9 @@ def _describe_column(column_spec: ColumnSpec, spec: TableSpec) -> str:
         description = f"{LOCALIZATION_TITLES[column_spec.metric]}, map {map_name}"
     else:
         description = f"{metric_title(column_spec.metric)}, {format_scope(column_spec.scope)}"
+    if column_spec.crop_draws:
+        statistic = "standard deviation" if column_spec.spread else "mean"
+        description += f", {statistic} over {column_spec.crop_draws} draws of the test crops"
     lower = "; lower is better" if column_spec.better == "lower" else ""
     return f"{description}{f', on {column_spec.artifact_set}' if column_spec.artifact_set else ''}{lower}"
 

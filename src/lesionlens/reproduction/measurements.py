@@ -30,6 +30,7 @@ from lesionlens.reproduction.evaluation_images import evaluation_split, evaluati
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.run_log import last_logged_value
 from lesionlens.reproduction.spec import TableSpec
+from lesionlens.training.crop_draws import CropDraws
 
 COLUMN_METRICS = (*METRICS, *LocalizationMetrics._fields)  # allowed values of ColumnSpec.metric
 
@@ -130,11 +131,23 @@ def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec)
             source=results.artifact_sets[artifact_set] if artifact_set else cell.recipe.data.source,
             folder=(run_dir / "evaluation_on" / artifact_set if artifact_set else run_dir) / "quality",
         )
+    if column_spec.crop_draws:
+        return _crop_draws_estimate(cell, column_spec)
     if artifact_set:
         path = _evaluate_on_set(results, cell, column_spec) / "evaluation.json"
     else:
         path = cell.run_dir.evaluation(evaluation_split(cell))
     return read_evaluation(path).estimate(column_spec.metric, column_spec.scope)
+
+
+def _crop_draws_estimate(cell: RunCell, column_spec: ColumnSpec) -> Estimate:
+    """Return the mean of a metric over draws of the test crops, or its standard deviation."""
+    draws = CropDraws(
+        cell.run_dir, column_spec.crop_draws, evaluation_split(cell), device=cell.recipe.train.device
+    )
+    values = draws.metric_values(column_spec.metric, column_spec.scope)
+    value = float(values.std(ddof=1) if column_spec.spread else values.mean())
+    return Estimate(column_spec.metric, column_spec.scope, value, math.nan, math.nan)
 
 
 def _evaluate_on_set(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Path:

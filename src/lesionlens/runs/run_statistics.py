@@ -1,9 +1,9 @@
 """Statistics of each metric over several runs: mean, standard deviation, and confidence interval of the mean."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -139,14 +139,23 @@ def read_summary(path: Path) -> pd.DataFrame:
 
 def build_summary_table(table: pd.DataFrame) -> Table:
     """Build a `rich` table of the averages over classes and, of two classes, the positive one."""
+    return build_table(COLUMN_TITLES, [format_row(row) for row in main_rows(table)])
+
+
+def main_rows(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """Return the rows of the averages over classes and, of two classes, the positive one."""
     classes = list(dict.fromkeys(table["class"][table["class"] != ""]))
     positive_class = classes[1:] if len(classes) == 2 else []
-    selected = table[table["class"].isin(["", *positive_class])]
+    return table[table["class"].isin(["", *positive_class])].to_dict("records")
+
+
+def build_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Build a `rich` table whose first two columns are text and whose other columns are numbers."""
     rich_table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for index, title in enumerate(COLUMN_TITLES):
+    for index, title in enumerate(titles):
         rich_table.add_column(title, justify="left" if index < 2 else "right")
-    for row in selected.to_dict("records"):
-        rich_table.add_row(*map(Text, format_row(row)))
+    for row in rows:
+        rich_table.add_row(*map(Text, row))
     return rich_table
 
 
@@ -177,16 +186,21 @@ def markdown_page(table: pd.DataFrame, *, title: str, split: str, num_runs: int)
 
 def format_row(row: Mapping[Hashable, object]) -> list[str]:
     """Format one row of a summary in the order of ``COLUMN_TITLES``."""
-    numbers = {name: _format_value(float(str(row[name]))) for name in MetricStatistics._fields}
-    class_name = str(row["class"])
+    numbers = {name: format_fraction(float(str(row[name]))) for name in MetricStatistics._fields}
     return [
-        metric_title(str(row["metric"])),
-        format_scope(class_name or Aggregate(row["aggregate"])),
+        *metric_cells(row),
         *(numbers[name] for name in ("mean", "std", "std_population", "min", "max")),
         UNDEFINED_SYMBOL if math.isnan(float(str(row["low"]))) else f"{numbers['low']} to {numbers['high']}",
         str(row["n"]),
     ]
 
 
-def _format_value(value: float) -> str:
+def metric_cells(row: Mapping[Hashable, object]) -> list[str]:
+    """Return the title of a row's metric and its scope in words."""
+    class_name = str(row["class"])
+    return [metric_title(str(row["metric"])), format_scope(class_name or Aggregate(row["aggregate"]))]
+
+
+def format_fraction(value: float) -> str:
+    """Return a fraction with three decimals, or the symbol of undefined values."""
     return f"{value:.3f}" if math.isfinite(value) else UNDEFINED_SYMBOL
