@@ -122,6 +122,8 @@ COLUMNS = (
     {"name": "pointing", "metric": "pointing_game", "map": "layer3"},
     {"name": "no such map", "metric": "energy_pointing_game", "map": "layer9"},
     {"name": "AUC", "metric": "auc", "class": "melanoma"},
+    {"name": "block", "metric": "energy_pointing_game", "map": "features-layer3.0"},
+    {"name": "missing block", "metric": "energy_pointing_game", "map": "features-layer3.2"},
     {"name": "elsewhere", "metric": "auc", "class": "melanoma", "artifact_set": "turned"},
     {"name": "CAM elsewhere", "metric": "iou", "map": "cam", "artifact_set": "turned"},
 )
@@ -187,6 +189,19 @@ def test_maps_are_those_of_the_test_images(results: TableResults) -> None:
             (estimate.value, estimate.low, estimate.high), abs=1e-5, nan_ok=True
         )
         assert value.measured_on == "test"
+
+
+def test_feature_map_of_a_block_or_of_the_last_one_of_its_stage(results: TableResults) -> None:
+    cell = results.cells[0]
+    table = load_table(cell.recipe.data.source).select([f"i{n}" for n in range(6, 12)])
+    expected = evaluate_localization(
+        load_model(cell.run_dir.best_model), table, methods=["attention-features"]
+    )
+    by_name = {(estimate.metric, estimate.scope): estimate.value for estimate in expected.estimates}
+    exact, smaller = (run_values(results, "A", column)[0] for column in ("block", "missing block"))
+    assert exact.value == pytest.approx(by_name["energy_pointing_game", "features-layer3.0"], abs=1e-5)
+    assert (exact.note, smaller.value) == ("", exact.value)
+    assert "there is no features-layer3.2 here; features-layer3.0 is shown" in smaller.note
 
 
 def test_a_map_that_the_network_has_not_is_a_reason(results: TableResults) -> None:

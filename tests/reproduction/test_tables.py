@@ -30,6 +30,7 @@ CLASSES = {
     "derm7pt": tuple(name for name in ISIC2018_CLASSES if name != "actinic_keratosis"),
 }
 MAPS = {"cam", "gradcam", "soft", "end-crops", "gate-pool3", "gate-pool4"}
+MAPS |= {f"features-layer{block}" for block in ("2.0", "3.2", "4.2")}  # of ARL-CNN50
 PAPERS = [name for name in list_tables() if not name.startswith("open/")]
 
 # numbers of rows, trained rows, columns, claims and published values, counted in the papers

@@ -17,12 +17,13 @@ from lesionlens.core.json_file import read_json, write_json
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.evaluation.registry import METRICS
-from lesionlens.evaluation.result import Estimate, read_evaluation, write_evaluation
+from lesionlens.evaluation.result import Estimate, EstimateCaveat, read_evaluation, write_evaluation
 from lesionlens.explanation.localization import evaluate_localization, write_localization
 from lesionlens.explanation.localization_metrics import LocalizationMetrics
 from lesionlens.explanation.methods import METHODS
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import inputs_from_table
+from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
 from lesionlens.models.saved_model import load_model
 from lesionlens.reproduction.column_spec import ColumnSpec
 from lesionlens.reproduction.correlations import correlation_estimate
@@ -195,7 +196,8 @@ def localization_estimate(
     ----------
     map_name
         Map, as `evaluate_localization` names it. ``cam``, ``gradcam`` and other methods of explanation produce the map
-        of their name; all others are the network's own.
+        of their name; ``features-layer4.2`` is the attention feature map of a block, in a small network without it that
+        of the stage's last block; all others are the network's own maps.
     metric
         Field of `LocalizationMetrics`.
     source
@@ -208,16 +210,21 @@ def localization_estimate(
     LesionLensError
         The network has no such map, or images, masks or the model cannot be read. This is saved like a value.
     """
-    method = next((name for name in METHODS if name.replace("+", "p") == map_name), "attention")
+    is_feature_map = map_name.startswith(FEATURE_MAP_PREFIX)
+    own = "attention-features" if is_feature_map else "attention"
+    method = next((name for name in METHODS if name.replace("+", "p") == map_name), own)
     summary = _localization_summary(cell, method, source, folder / method)
     maps = list(dict.fromkeys(summary["map"]))
-    if map_name not in maps:
+    of_stage = [name for name in maps if is_feature_map and name.split(".")[0] == map_name.split(".")[0]]
+    shown = map_name if map_name in maps else (of_stage or [""])[-1]
+    if not shown:
         raise ModelError(
             f"this network has no map {map_name}; it has {', '.join(maps) or 'none'}. "
             "Name one of these in the table's YAML file"
         )
-    row = summary[(summary["map"] == map_name) & (summary["measure"] == metric)].iloc[0]
-    return Estimate(metric, map_name, float(row["mean"]), float(row["low"]), float(row["high"]))
+    caveats = () if shown == map_name else (EstimateCaveat(f"there is no {map_name} here; {shown} is shown"),)
+    row = summary[(summary["map"] == shown) & (summary["measure"] == metric)].iloc[0]
+    return Estimate(metric, map_name, float(row["mean"]), float(row["low"]), float(row["high"]), caveats)
 
 
 def _localization_summary(cell: RunCell, method: str, source: str, folder: Path) -> pd.DataFrame:
