@@ -1,23 +1,19 @@
-"""Tests of data sources: synthetic datasets, artifact datasets, noisy masks, and custom datasets."""
+"""Tests of data sources: synthetic datasets, artifact datasets, and custom datasets."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 from lesionlens.core.errors import DataError, RunError
-from lesionlens.datasets.file_layout import find_masks_in
 from lesionlens.datasets.registry import load_table
-from lesionlens.imaging.masks import read_mask
 from lesionlens.reproduction import data_sources as module
 from lesionlens.reproduction.catalog import load_table_spec
 from lesionlens.reproduction.data_sources import (
     get_artifact_sets,
     get_synthetic,
-    make_noisy_masks,
     parse_sources,
     resolve_source,
 )
@@ -25,7 +21,6 @@ from lesionlens.reproduction.plan_data import PlanData
 from lesionlens.reproduction.profiles import PROFILES
 from lesionlens.reproduction.spec import ArtifactSet
 
-from ..helpers.images import write_image, write_lines
 from ..helpers.tiny_datasets import write_isic2017
 
 QUIET = Console(quiet=True)
@@ -98,32 +93,6 @@ def test_artifact_datasets_are_named_by_content_and_made_once(source: str, tmp_p
     assert {name: Path(path.partition(":")[2]).stat().st_mtime_ns for name, path in sources.items()} == made
     ids = load_table(source).frame["image_id"].tolist()
     assert all(load_table(path).frame["image_id"].tolist() == ids for path in sources.values())
-
-
-def test_noisy_masks_are_close_to_but_not_the_ground_truth(source: str, tmp_path: Path) -> None:
-    folder = make_noisy_masks(source, tmp_path / "masks", QUIET)
-    assert make_noisy_masks(source, folder, QUIET) == folder
-    frame = load_table(source).frame
-    scores = []
-    for noisy, true in zip(find_masks_in(folder, frame["image_id"]), frame["mask_path"], strict=True):
-        assert noisy is not None
-        a, b = read_mask(noisy), read_mask(Path(true))
-        assert a.shape == b.shape
-        scores.append((a & b).sum() / (a | b).sum())
-        assert (a >= b).all() or (a <= b).all()  # dilated or eroded
-    assert 0.6 < np.mean(scores) < 0.99
-
-
-def test_dataset_without_masks_has_no_mask_folder(tmp_path: Path, source_without_masks: str) -> None:
-    with pytest.raises(DataError, match=r"no image of .* has a lesion mask"):
-        make_noisy_masks(source_without_masks, tmp_path / "masks", QUIET)
-    assert not (tmp_path / "masks").exists()
-
-
-@pytest.fixture
-def source_without_masks(tmp_path: Path) -> str:
-    write_image(tmp_path / "a.jpg")
-    return f"table:{write_lines(tmp_path / 'noisy.csv', 'image,label', ['a,nevus'])}"
 
 
 def test_one_source_per_dataset(tmp_path: Path) -> None:

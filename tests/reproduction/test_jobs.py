@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.reproduction.jobs import expand_jobs, machine_independent, recipe_digest
+from lesionlens.reproduction.jobs import expand_jobs, recipe_digest
+from lesionlens.reproduction.machine_paths import machine_independent
 from lesionlens.runs.load import load_recipe
 
 SPATIAL, SAME = "arl/table5:spatial-melanoma", "arl/table3:arl-cnn50-melanoma"

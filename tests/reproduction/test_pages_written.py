@@ -33,9 +33,7 @@ rows: [{name: one, recipe: demo}]
 def ready(tmp_path: Path) -> Reproduction:
     ask = ReproductionOptions(PROFILES["smoke"], tmp_path)
     source = "isic2017:/data/isic2017"
-    plans = [
-        make_plan(name, load_table_spec(name), source, ask, artifact_sets={}, mask_dir=None) for name in NAMES
-    ]
+    plans = [make_plan(name, load_table_spec(name), source, ask, artifact_sets={}) for name in NAMES]
     return Reproduction(ask, tuple(plans), {}, PlanData())
 
 

@@ -16,7 +16,7 @@ SOURCE = "isic2017:/data/isic2017"
 
 def planned(name: str, out: Path, *, sets: dict[str, str] | None = None, **requested: object) -> TablePlan:
     options = replace(ReproductionOptions(PROFILES["short"], out), **requested)  # type: ignore[arg-type]
-    return make_plan(name, load_table_spec(name), SOURCE, options, artifact_sets=sets or {}, mask_dir=None)
+    return make_plan(name, load_table_spec(name), SOURCE, options, artifact_sets=sets or {})
 
 
 def test_two_tasks_three_runs_each(tmp_path: Path) -> None:

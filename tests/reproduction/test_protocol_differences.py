@@ -61,18 +61,16 @@ def test_a_cache_counts_if_it_changes_pixels(cache: str, counts: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mine", "papers", "counts"), [("a", "b", False), ("a", None, True), (None, "b", True)]
+    ("mine", "papers", "counts"), [("a", "a", False), ("a", "b", True), ("a", None, True), (None, "b", True)]
 )
-def test_masks_count_unless_the_paper_has_a_folder_too(
-    mine: str | None, papers: str | None, counts: bool
-) -> None:
+def test_masks_of_another_folder_count(mine: str | None, papers: str | None, counts: bool) -> None:
     recipes = (with_value(PAPER, "data.mask_dir", folder) for folder in (mine, papers))
     assert bool(recipe_differences(*recipes)) == counts
 
 
 def plan(name: str, tmp_path: Path, *overrides: str, repeats: int | None = None) -> TablePlan:
     options = ReproductionOptions(PROFILES["paper"], tmp_path, overrides=overrides, repeats=repeats)
-    return make_plan(name, load_table_spec(name), "isic2017:data", options, artifact_sets={}, mask_dir=None)
+    return make_plan(name, load_table_spec(name), "isic2017:data", options, artifact_sets={})
 
 
 @pytest.mark.parametrize(

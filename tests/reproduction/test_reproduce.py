@@ -34,8 +34,8 @@ COMMAND = [
     "--out",
 ]
 SAMPLE = (
-    "arl/table5", "arl/fig7", "attnmel/table3.3", "attnmel/fig3.3", "patch/table4", "patch/fig4", "soft/fig9",
-    "open/prior-type", "open/artifact-bias-ink",
+    "arl/table5", "arl/fig7", "attnmel/table3.3", "attnmel/table3.4", "attnmel/fig3.3", "patch/table4", "patch/fig4",
+    "soft/fig9", "open/prior-type", "open/artifact-bias-ink",
 )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def test_each_page_has_the_metric_of_its_protocol() -> None:
 def test_both_plans_the_runs_of_either_page_once(tmp_path: Path) -> None:
     options = ReproductionOptions(PROFILES["paper"], tmp_path)
     paper, code, both = (
-        make_plan(name, load_table_spec(name), "isic2017:/data", options, artifact_sets={}, mask_dir=None)
+        make_plan(name, load_table_spec(name), "isic2017:/data", options, artifact_sets={})
         for name in ("attnmel/table3.2", "attnmel/table3.2@authors", "attnmel/table3.2@both")
     )
     keys = [{job.key for job in plan.jobs()} for plan in (paper, code, both)]
@@ -83,7 +83,7 @@ def test_overrides_differ_from_the_code_s_protocol(tmp_path: Path) -> None:
     )
     plan = make_plan(
         "soft/table1@authors", load_table_spec("soft/table1@authors"), "ham10000:/data", options,
-        artifact_sets={}, mask_dir=None,
+        artifact_sets={},
     )  # fmt: skip
     assert {run.protocol_differences for run in plan.runs} == {
         ("model.normalization=unit (protocol: minus_one_one)",)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from lesionlens.core.errors import LesionLensError, RecipeError, unknown_name_message
 from lesionlens.reproduction.claim_spec import CLAIM_MODELS
 from lesionlens.reproduction.column_spec import ColumnSpec, CorrelationSpec
+from lesionlens.reproduction.segmenter_spec import SegmenterSpec
 from lesionlens.reproduction.spec import (
     ArtifactSet,
     FigureSpec,
@@ -42,6 +43,7 @@ _MODELS_BY_KEY: dict[str, type[BaseModel]] = {
     "paper_test": PaperTestSpec,
     "figure": FigureSpec,
     "panels": PanelSpec,
+    "segmenter": SegmenterSpec,
 }
 
 
@@ -106,6 +108,8 @@ def load_table_spec(name: str) -> TableSpec:
     except ValidationError as error:
         lines = "\n".join(f"  {_format_error(problem)}" for problem in error.errors())
         raise LesionLensError(f"{file} is not a valid table:\n{lines}") from error
+    if isinstance(spec.segmenter, str):
+        spec = spec.model_copy(update={"segmenter": load_table_spec(spec.segmenter).segmenter})
     return select_variant(name if is_yaml_path(name) else _resolve_name(name), spec, variant)
 
 

@@ -3,36 +3,28 @@
 A process that needs a dataset while another process generates it waits for it.
 """
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 
 from lesionlens.core.console import activity, entered, progress_bar
 from lesionlens.core.errors import DataError, RunError, unknown_name_message
-from lesionlens.core.fileio import atomic_directory, file_lock
+from lesionlens.core.fileio import file_lock
 from lesionlens.core.json_file import read_json, write_json
 from lesionlens.datasets.registry import DATASETS, load_table, parse_source
 from lesionlens.datasets.table import LesionTable
-from lesionlens.imaging.masks import read_mask
 from lesionlens.reproduction.profiles import Profile
 from lesionlens.reproduction.spec import ArtifactSet, TableSpec
 from lesionlens.synthesis.artifacts import ArtifactRates
-from lesionlens.synthesis.dataset import encode_image
 from lesionlens.synthesis.inject_artifacts import inject_artifact
 from lesionlens.synthesis.layouts import generate_in_layout
 
 SYNTHETIC_SEED = 0  # random seed of synthetic datasets
+MASK_SEED = 1  # of those on which segmentation models are trained: their lesions are in no table
 
 _PARALLEL_PIXELS = 10_000_000  # total pixels from which a second process is worth its start
-_MAX_OUTLINE_SHIFT = (
-    0.03  # largest shift of a noisy mask's outline, as a fraction of the image's shorter side
-)
 
 
 def parse_sources(sources: Sequence[str]) -> dict[str, str]:
@@ -106,6 +98,53 @@ def resolve_source(
     )
     _check_unchanged(out, name, source, load)
     return source
+
+
+def resolve_mask_source(
+    dataset: str, source: str, sources: Mapping[str, str], profile: Profile, out: Path, console: Console
+) -> str:
+    """Return the data source with masks on which the segmentation model of a table is trained.
+
+    Parameters
+    ----------
+    dataset
+        Name of the dataset.
+    source
+        Data source of the table; if it is synthetic, so is the dataset unless the user specifies it.
+    sources
+        The user's sources by dataset.
+    out
+        Folder of the reproduction.
+
+    Returns
+    -------
+    str
+        ``NAME:ROOT``, or "" if the user has to specify it.
+
+    Raises
+    ------
+    RunError
+        The folder has runs on other images.
+    """
+    if dataset in sources:
+        with activity(console, f"reading {dataset}"):
+            _check_unchanged(out, dataset, sources[dataset], load_table)
+        return sources[dataset]
+    if parse_source(source)[0] == dataset:
+        return source
+    if not is_synthetic(source, out):
+        return ""
+    name = f"{profile.name}-{dataset}"
+    generated = get_synthetic(
+        dataset,
+        out / "data" / name,
+        num_images=profile.num_images,
+        size=profile.image_size,
+        seed=MASK_SEED,
+        console=console,
+    )
+    _check_unchanged(out, name, generated, load_table)
+    return generated
 
 
 def is_synthetic(source: str, out: Path) -> bool:
@@ -212,32 +251,6 @@ def get_artifact_sets(
     return {name: f"table:{root.absolute() / 'images.csv'}" for name, root in roots.items()}
 
 
-def make_noisy_masks(source: str, folder: Path, console: Console) -> Path:
-    """Write slightly wrong lesion masks, like those of a segmentation model, into ``folder``, unless it exists.
-
-    The outline of each mask is moved outward or inward by up to 3 % of the image's shorter side; the shift is sampled
-    with the image's id as the seed. Images without a mask are skipped.
-
-    Raises
-    ------
-    DataError
-        No image has a lesion mask.
-    """
-    frame = load_table(source).frame
-    masked = frame[frame["mask_path"] != ""]
-    if masked.empty:
-        raise DataError(
-            f"no image of {source} has a lesion mask; create masks with: lesionlens segment predict"
-        )
-    with _create_once(folder, console) as missing:
-        if missing:
-            with atomic_directory(folder) as partial:
-                for image_id, path in zip(masked["image_id"], masked["mask_path"], strict=True):
-                    noisy = _jitter_mask(read_mask(Path(path)), zlib.crc32(image_id.encode()))
-                    encode_image(partial / f"{image_id}.png", noisy, [])
-    return folder
-
-
 @contextmanager
 def _create_once(root: Path, console: Console) -> Iterator[bool]:
     """Wait until no other process creates ``root``, and yield whether it is still missing."""
@@ -265,13 +278,3 @@ def _create_artifact_set(artifact_set: ArtifactSet, source: str, root: Path, con
 def _artifact_set_name(artifact_set: ArtifactSet) -> str:
     """Return a folder name for the content of a set."""
     return f"{artifact_set.artifact}-{artifact_set.task}{artifact_set.rate_difference:+g}-seed{artifact_set.seed}"
-
-
-def _jitter_mask(mask: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.uint8]:
-    """Return a mask (h, w) of 0 and 255 with a shifted outline; unchanged if the lesion would vanish."""
-    max_shift = max(1, round(_MAX_OUTLINE_SHIFT * min(mask.shape)))
-    shift = int(np.random.default_rng(seed).integers(-max_shift, max_shift + 1))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(shift) + 1,) * 2)
-    white = mask.astype(np.uint8) * 255
-    moved = cv2.dilate(white, kernel) if shift > 0 else cv2.erode(white, kernel)
-    return np.asarray(moved if moved.any() else white, np.uint8)

@@ -9,6 +9,8 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
+from lesionlens.reproduction.machine_paths import machine_independent
+from lesionlens.reproduction.mask_steps import MaskStep
 from lesionlens.runs.multi_run_dir import STATUS_FINISHED, expand_runs
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.runs.schema import Recipe
@@ -38,12 +40,15 @@ class Job:
         Recipe of this repeat and fold.
     run, fold
         Indices of repeat and fold, from 0; ``fold`` is None without folds.
+    requires
+        Step that predicts the masks which the run uses; None if it uses no such masks.
     """
 
     key: str
     recipe: Recipe
     run: int
     fold: int | None
+    requires: MaskStep | None = None
 
     def run_dir(self, out: Path) -> RunDir:
         """Return the run's folder inside the folder of a reproduction."""
@@ -55,21 +60,24 @@ class Job:
         return folder.exists() and folder.status() == STATUS_FINISHED
 
 
-def expand_jobs(recipe: Recipe, out: Path) -> list[Job]:
+def expand_jobs(recipe: Recipe, out: Path, *, masks: MaskStep | None = None) -> list[Job]:
     """Return the runs of a recipe: one per repeat and fold.
 
     Parameters
     ----------
     out
         Folder of the reproduction. Paths inside it count as equal on every machine.
+    masks
+        Step that predicts masks; runs that use its folder require it.
     """
+    uses_masks = masks is not None and recipe.data.mask_dir == str(masks.folder(out))
     jobs = []
     for number, child in enumerate(expand_runs(recipe)):
         folds = 1 if recipe.n_folds is None or recipe.fold is not None else recipe.n_folds
         fold = child.recipe.fold
         seed = f"s{child.recipe.train.seed}" + ("" if fold is None else f"f{fold}")
         key = "-".join([*_key_prefix(child.recipe), seed, recipe_digest(child.recipe, out)])
-        jobs.append(Job(key, child.recipe, number // folds, fold))
+        jobs.append(Job(key, child.recipe, number // folds, fold, masks if uses_masks else None))
     return jobs
 
 
@@ -101,12 +109,3 @@ def _machine_independent_tree(tree: dict[str, Any], out: Path) -> dict[str, Any]
     data["extra_train"] = [machine_independent(source, out) for source in data["extra_train"]]
     model["weights"] = Path(model["weights"]).name
     return tree
-
-
-def machine_independent(source: str, out: Path) -> str:
-    """Return a data source without the machine's folders: relative to the reproduction, or only its kind or name."""
-    kind, colon, path = source.rpartition(":")
-    full_path = Path(path).expanduser()
-    if full_path.absolute().is_relative_to(out.absolute()):
-        return f"{kind}{colon}{full_path.absolute().relative_to(out.absolute()).as_posix()}"
-    return f"{kind}{colon}" if colon else full_path.name

@@ -1,19 +1,37 @@
 """Operations of a backbone, from which the time of a network is estimated that was not timed."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lesionlens.imaging.masks import ImageSize
 from lesionlens.models.factory import ModelSpec
+from lesionlens.segmentation.models import SegmentationModelSpec
 
 
 @lru_cache(maxsize=256)
 def _count(backbone: str, options: tuple[tuple[str, object], ...], size: ImageSize) -> float:
+    return _count_forward(lambda: ModelSpec(backbone, "none", dict(options)).build(2), size)
+
+
+@lru_cache(maxsize=256)
+def count_segmentation_operations(architecture: SegmentationModelSpec, size: ImageSize) -> float:
+    """Return the floating-point operations of a forward pass of a segmentation model, counted without computing.
+
+    Examples
+    --------
+    >>> f"{count_segmentation_operations(SegmentationModelSpec(arch='unet_original', encoder=''), (192, 256)):.2g}"
+    '8.2e+10'
+    """
+    return _count_forward(architecture.build, size)
+
+
+def _count_forward(build: Callable[[], nn.Module], size: ImageSize) -> float:
     with torch.device("meta"), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model = ModelSpec(backbone, "none", dict(options)).build(2).eval()
-        model(torch.empty(1, 3, *size))
+        build().eval()(torch.empty(1, 3, *size))
     return float(counter.get_total_flops())
 
 

@@ -14,10 +14,12 @@ from lesionlens.core.errors import LesionLensError, unknown_name_message
 from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.registry import Aggregate
 from lesionlens.reproduction.jobs import Job
+from lesionlens.reproduction.mask_steps import MaskStep, SegmenterStep
 from lesionlens.reproduction.planner import TablePlan
 from lesionlens.reproduction.reproduce import Reproduction
 from lesionlens.reproduction.run_state import read_failure
-from lesionlens.reproduction.runtime_estimate import RuntimeEstimate, estimate_runtime
+from lesionlens.reproduction.runner import Step
+from lesionlens.reproduction.runtime_estimate import RuntimeEstimate, estimate_mask_step, estimate_runtime
 
 SECONDS_PER_HOUR = 3600.0
 DAYS_PER_YEAR = 365.25
@@ -52,7 +54,9 @@ def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bo
                 _estimate_row(plan, row, reproduction, estimates, problems, deadline)
                 progress.advance(task_id)
             _add_plan_row(table, plan, reproduction, estimates, retry_failed=retry_failed)
-    left = _jobs_left(reproduction.jobs(), reproduction, retry_failed=retry_failed)
+    for step in reproduction.mask_steps():
+        _add_mask_step(table, step, reproduction, estimates, problems, retry_failed=retry_failed)
+    left = _steps_left(reproduction.steps(), reproduction, retry_failed=retry_failed)
     hours = _total_hours(left, estimates)
     console.print(table)
     for name, reason in reproduction.skipped.items():
@@ -114,19 +118,21 @@ def _add_plan_row(
     jobs = plan.jobs()
     images = max((estimates[job.key].num_images for job in jobs if job.key in estimates), default=0)
     done, failed = _count_jobs(jobs, reproduction)
-    hours = _total_hours(_jobs_left(jobs, reproduction, retry_failed=retry_failed), estimates)
+    hours = _total_hours(_steps_left(jobs, reproduction, retry_failed=retry_failed), estimates)
     cells = (plan.name, len(plan.requested_rows), len(jobs), done, failed, f"{images:,}", format_hours(hours))
     table.add_row(*map(str, cells))
 
 
-def _jobs_left(jobs: Sequence[Job], reproduction: Reproduction, *, retry_failed: bool) -> list[Job]:
+def _steps_left(steps: Sequence[Step], reproduction: Reproduction, *, retry_failed: bool) -> list[Step]:
     out = reproduction.options.out
     return [
-        job for job in jobs if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
+        step
+        for step in steps
+        if not step.is_finished(out) and (retry_failed or not read_failure(out, step.key))
     ]
 
 
-def _total_hours(jobs: Sequence[Job], estimates: Mapping[str, RuntimeEstimate]) -> float:
+def _total_hours(jobs: Sequence[Step], estimates: Mapping[str, RuntimeEstimate]) -> float:
     return sum(estimates[job.key].seconds for job in jobs if job.key in estimates) / SECONDS_PER_HOUR
 
 
@@ -141,7 +147,33 @@ def _undefined_columns(plan: TablePlan, variant: str, classes: Sequence[str]) ->
     ]
 
 
-def _count_jobs(jobs: Sequence[Job], reproduction: Reproduction) -> tuple[int, int]:
+def _add_mask_step(
+    table: Table,
+    step: SegmenterStep | MaskStep,
+    reproduction: Reproduction,
+    estimates: dict[str, RuntimeEstimate],
+    problems: list[str],
+    *,
+    retry_failed: bool,
+) -> None:
+    """Add a row for a step that makes masks, and its estimate, or the reason why it cannot be run."""
+    left = _steps_left([step], reproduction, retry_failed=retry_failed)
+    try:
+        estimates |= {step.key: estimate_mask_step(step)} if left else {}
+    except LesionLensError as error:
+        tables = [plan.name for plan in reproduction.plans if any(_needs(job, step) for job in plan.jobs())]
+        problems.append(f"{', '.join(tables)}: {error}")
+    done, failed = _count_jobs([step], reproduction)
+    images = f"{estimates[step.key].num_images:,}" if step.key in estimates else "0"
+    hours = format_hours(_total_hours(left, estimates))
+    table.add_row(step.title, "", "1", str(done), str(failed), images, hours)
+
+
+def _needs(job: Job, step: SegmenterStep | MaskStep) -> bool:
+    return job.requires is not None and step in (job.requires, job.requires.requires)
+
+
+def _count_jobs(jobs: Sequence[Step], reproduction: Reproduction) -> tuple[int, int]:
     out = reproduction.options.out
     return sum(job.is_finished(out) for job in jobs), sum(bool(read_failure(out, job.key)) for job in jobs)
 

@@ -10,6 +10,7 @@ from typing import Literal
 from lesionlens.core.errors import RecipeError, unknown_name_message
 from lesionlens.reproduction.data_sources import is_synthetic
 from lesionlens.reproduction.jobs import Job, expand_jobs
+from lesionlens.reproduction.mask_steps import MaskStep
 from lesionlens.reproduction.profiles import Profile
 from lesionlens.reproduction.protocol_differences import recipe_differences
 from lesionlens.reproduction.run_state import read_failure
@@ -237,7 +238,7 @@ def make_plan(
     options: ReproductionOptions,
     *,
     artifact_sets: Mapping[str, str],
-    mask_dir: str | None,
+    masks: MaskStep | None = None,
 ) -> TablePlan:
     """Plan every run of a table.
 
@@ -249,15 +250,15 @@ def make_plan(
         Data source, ``NAME:ROOT``.
     artifact_sets
         Data source of each generated set.
-    mask_dir
-        Folder of lesion masks for recipes that use such a folder; None: that of the recipe.
+    masks
+        Step that predicts lesion masks for recipes that use a folder of masks; None: the recipe's folder is used.
 
     Raises
     ------
     RecipeError
         An override is invalid.
     """
-    paths = _DataPaths(source, dict(artifact_sets), mask_dir)
+    paths = _DataPaths(source, dict(artifact_sets), masks)
     table, _ = split_variant(name)
     runs = [
         planned
@@ -272,7 +273,7 @@ def make_plan(
 class _DataPaths:
     source: str
     artifact_sets: dict[str, str]
-    mask_dir: str | None
+    masks: MaskStep | None
 
     def overrides(self, source: str) -> Iterator[str]:
         """Yield the overrides of a recipe's data paths; ``set:NAME`` as its source refers to a generated set."""
@@ -283,8 +284,6 @@ class _DataPaths:
             yield f"data.source={self.artifact_sets[name]}"
         else:
             yield f"data.source={self.source}"
-        if self.mask_dir is not None:
-            yield f"data.mask_dir={self.mask_dir}"
 
 
 def _plan_row(
@@ -296,16 +295,16 @@ def _plan_row(
     if options.profile.name == "paper":
         papers_options = replace(options, repeats=None, overrides=())
         protocol_differences = recipe_differences(recipe, _row_recipe(name, spec, papers_options, paths))
-    for job in expand_jobs(recipe, options.out):
+    for job in expand_jobs(recipe, options.out, masks=paths.masks):
         yield PlannedRun(row, variant, job, protocol_differences)
 
 
 def _row_recipe(name: str, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths) -> Recipe:
     """Return a row's recipe with the overrides of profile, data paths and user, in this order."""
     recipe = load_recipe(name)
-    if not recipe.data.mask_dir:
-        paths = replace(paths, mask_dir=None)
     overrides = [*options.profile.overrides(recipe), *paths.overrides(recipe.data.source)]
+    if recipe.data.mask_dir and paths.masks:
+        overrides.append(f"data.mask_dir={paths.masks.folder(options.out)}")
     if options.profile.name == "short":
         overrides += spec.short_overrides
     overrides += [f"data.cache_dir={options.out / 'cache'}", f"train.device={options.device}"]

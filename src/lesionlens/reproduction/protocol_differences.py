@@ -20,7 +20,7 @@ LOSSLESS_CACHES = {"auto", "memmap", "none"}
 def recipe_differences(recipe: Recipe, paper: Recipe) -> tuple[str, ...]:
     """Return the keys whose values differ from those of the paper's recipe, with both values.
 
-    Keys of the machine do not count, nor the path of a folder of masks, if the paper's recipe uses one too.
+    Keys of the machine do not count.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def recipe_differences(recipe: Recipe, paper: Recipe) -> tuple[str, ...]:
     return tuple(
         f"{key}={_format(value)} (protocol: {_format(paper_values[key])})"
         for key, value in values.items()
-        if value != paper_values[key] and not _is_neutral(key, value, paper_values[key])
+        if value != paper_values[key] and not _is_neutral(key, value)
     )
 
 
@@ -91,10 +91,10 @@ def _leaves(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
-def _is_neutral(key: str, value: object, paper_value: object) -> bool:
+def _is_neutral(key: str, value: object) -> bool:
     if key == "data.cache":
         return value in LOSSLESS_CACHES
-    return key in MACHINE_KEYS or (key == "data.mask_dir" and None not in (value, paper_value))
+    return key in MACHINE_KEYS
 
 
 def _format(value: object) -> str:

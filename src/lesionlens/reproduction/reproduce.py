@@ -1,7 +1,7 @@
 """Reproduction of tables and figures: plan the runs, execute or resume them, and write pages of the results."""
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from lesionlens.reproduction.catalog import load_table_spec, match_tables
 from lesionlens.reproduction.data_sources import (
     get_artifact_sets,
     is_synthetic,
-    make_noisy_masks,
     parse_sources,
+    resolve_mask_source,
     resolve_source,
 )
 from lesionlens.reproduction.html_page import write_page
 from lesionlens.reproduction.jobs import Job
+from lesionlens.reproduction.mask_steps import MaskStep, SegmenterStep, plan_masks
 from lesionlens.reproduction.measurements import COLUMN_METRICS
 from lesionlens.reproduction.plan_data import PlanData
 from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, TableResults, make_plan
@@ -30,10 +31,10 @@ from lesionlens.reproduction.protocol_differences import (
     run_differences,
 )
 from lesionlens.reproduction.run_state import clear_failure, write_failure
-from lesionlens.reproduction.runner import RunSummary, run_jobs
+from lesionlens.reproduction.runner import RunSummary, Step, run_jobs
+from lesionlens.reproduction.segmenter_spec import SegmenterSpec
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.reproduction.table_variants import TableVariant, names_of_variants, split_variant
-from lesionlens.runs.load import load_recipe
 from lesionlens.runs.recipe_files import is_yaml_path
 from lesionlens.training.setup import SYNTHETIC_DATA_NOTICE
 
@@ -63,14 +64,23 @@ class Reproduction:
         """Return the distinct runs of all tables, in order; identical rows of several tables are run once."""
         return list({job.key: job for plan in self.plans for job in plan.jobs()}.values())
 
+    def mask_steps(self) -> list[SegmenterStep | MaskStep]:
+        """Return the distinct steps that make the masks of the runs, in order."""
+        masks = [job.requires for job in self.jobs() if job.requires]
+        return list({step.key: step for mask in masks for step in (mask.requires, mask)}.values())
+
+    def steps(self) -> list[Step]:
+        """Return the steps that make masks, then the runs."""
+        return [*self.mask_steps(), *self.jobs()]
+
     def clear_failures(self) -> None:
         """Delete the records of failed runs, so that the first process that gets to one runs it again."""
-        for job in self.jobs():
-            clear_failure(self.options.out, job.key)
+        for step in self.steps():
+            clear_failure(self.options.out, step.key)
 
     def run_jobs(self, console: Console) -> RunSummary:
-        """Execute all runs that are not finished."""
-        return run_jobs(self.jobs(), self.options.out, console=console)
+        """Execute all runs that are not finished, after the steps that make their masks."""
+        return run_jobs(self.steps(), self.options.out, console=console)
 
     def write_pages(self, console: Console) -> tuple[str, ...]:
         """Write the page of each table from its finished runs.
@@ -139,7 +149,8 @@ def plan_reproduction(
         except LesionLensError as error:
             skipped[name] = str(error)
             continue
-        plan = _plan_table(name, spec, source, options, console, dry_run=dry_run)
+        masks = _plan_masks(spec, source, source_by_dataset, options, console)
+        plan = _plan_table(name, spec, source, options, console, masks=masks, dry_run=dry_run)
         for copy in plan.artifact_sets.values():
             data.add_missing_copy(copy, source)
         plans.append(plan)
@@ -187,6 +198,9 @@ def _check_request(specs: Mapping[str, TableSpec], sources: Mapping[str, str]) -
                     f"{name}, column {column.name}: {unknown_name_message('metric', column.metric, COLUMN_METRICS)}"
                 )
     datasets = {spec.dataset for spec in specs.values()}
+    datasets |= {
+        spec.segmenter.dataset for spec in specs.values() if isinstance(spec.segmenter, SegmenterSpec)
+    }
     for dataset, source in sources.items():
         if dataset not in datasets:
             raise DataError(
@@ -201,24 +215,35 @@ def _check_request(specs: Mapping[str, TableSpec], sources: Mapping[str, str]) -
 
 
 def _plan_table(
-    name: str, spec: TableSpec, source: str, options: ReproductionOptions, console: Console, *, dry_run: bool
+    name: str,
+    spec: TableSpec,
+    source: str,
+    options: ReproductionOptions,
+    console: Console,
+    *,
+    masks: MaskStep | None,
+    dry_run: bool,
 ) -> TablePlan:
     data_dir, synthetic = options.out / "data", is_synthetic(source, options.out)
     stem = Path(source.rpartition(":")[2]).name if synthetic else spec.dataset
     sets = get_artifact_sets(
         spec.artifact_sets, source, data_dir / f"{stem}-artifacts", console=console, dry_run=dry_run
     )
-    mask_dir = None
-    if synthetic and _uses_mask_dir(name, spec):
-        mask_dir = str(make_noisy_masks(source, data_dir / f"{stem}-noisy-masks", console))
-    return make_plan(name, spec, source, options, artifact_sets=sets, mask_dir=mask_dir)
+    return make_plan(name, spec, source, options, artifact_sets=sets, masks=masks)
 
 
-def _uses_mask_dir(name: str, spec: TableSpec) -> bool:
-    """Return whether a recipe of the table uses a folder of lesion masks, as predicted by a segmentation model."""
-    recipes = (recipe for row in spec.rows for recipe in spec.recipes_of(row).values())
-    table, _ = split_variant(name)
-    return any(load_recipe(f"{table}:{recipe.slug}").data.mask_dir for recipe in recipes)
+def _plan_masks(
+    spec: TableSpec, source: str, sources: Mapping[str, str], options: ReproductionOptions, console: Console
+) -> MaskStep | None:
+    """Return the step that predicts the masks of a table; None if its rows need no predicted masks."""
+    if not isinstance(spec.segmenter, SegmenterSpec):
+        return None
+    training_source = resolve_mask_source(
+        spec.segmenter.dataset, source, sources, options.profile, options.out, console
+    )
+    return plan_masks(
+        spec.segmenter, source, training_source, options.profile, options.out, device=options.device
+    )
 
 
 def _read_results(plan: TablePlan, options: ReproductionOptions, data: PlanData) -> TableResults:
@@ -234,7 +259,16 @@ def _protocol_differences(plan: TablePlan, options: ReproductionOptions, data: P
         by_row[planned.row] += planned.protocol_differences
         if planned.job.is_finished(options.out):
             by_row[planned.row] += _finished_differences(planned.job, options, data)
-    return (*dataset_differences(data.load(plan.source)), *merge_differences(by_row))
+    sources = dict.fromkeys([plan.source, *_mask_sources(plan)])
+    incomplete = [text for source in sources for text in dataset_differences(data.load(source))]
+    return (*incomplete, *merge_differences(by_row))
+
+
+def _mask_sources(plan: TablePlan) -> Iterator[str]:
+    """Yield the data source on which the segmentation model of each run's masks is trained."""
+    for job in plan.jobs():
+        if job.requires and job.requires.requires.source:
+            yield job.requires.requires.source
 
 
 def _finished_differences(job: Job, options: ReproductionOptions, data: PlanData) -> list[str]:

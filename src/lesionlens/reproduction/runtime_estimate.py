@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from lesionlens.core.json_file import read_json, write_json
 from lesionlens.models.factory import ModelSpec
 from lesionlens.reproduction.jobs import Job
-from lesionlens.reproduction.operations import count_operations
+from lesionlens.reproduction.mask_steps import MaskStep, SegmenterStep
+from lesionlens.reproduction.operations import count_operations, count_segmentation_operations
 from lesionlens.runs.schema import Recipe
+from lesionlens.segmentation.samples import load_source_tables
 from lesionlens.training.auto_values import settle_precision
 from lesionlens.training.autotune import MIN_STEPS_TO_COMPILE, PROBE_BATCH_SIZE
 from lesionlens.training.resolve import resolve
@@ -87,7 +89,7 @@ def estimate_runtime(
     LesionLensError
         The run cannot be prepared: data, masks or network do not fit its recipe.
     """
-    setup = set_up_run(resolve(job.recipe), read=read)
+    setup = set_up_run(resolve(_without_missing_masks(job, out)), read=read)
     num_images, classes = len(setup.splits.splits["train"]), tuple(setup.task.classes)
     for similar in similar_runs:
         if similar.is_finished(out) and (seconds := float(similar.run_dir(out).metadata()["seconds"])):
@@ -98,6 +100,41 @@ def estimate_runtime(
     epoch_seconds = len(setup.make_sampler()) * cost.train + inputs.get("validation", 0) * cost.test
     seconds = job.recipe.train.epochs * epoch_seconds + sum(inputs.values()) * cost.test
     return RuntimeEstimate(num_images, OVERHEAD_SECONDS + seconds, classes, cost.timed)
+
+
+def _without_missing_masks(job: Job, out: Path) -> Recipe:
+    """Return the recipe of a run, without its folder of masks as long as the masks are not predicted."""
+    if job.requires is None or job.requires.is_finished(out):
+        return job.recipe
+    return job.recipe.model_copy(update={"data": job.recipe.data.model_copy(update={"mask_dir": None})})
+
+
+def estimate_mask_step(step: SegmenterStep | MaskStep) -> RuntimeEstimate:
+    """Estimate the cost of a step that makes masks, from the number of operations of its network.
+
+    Raises
+    ------
+    LesionLensError
+        The user has to specify a dataset, its masks are missing, or the network is not available.
+    """
+    segmenter = step if isinstance(step, SegmenterStep) else step.requires
+    segmenter.check_source()
+    config = segmenter.config
+    operations = count_segmentation_operations(config.architecture, config.input_size)
+    gpu = config.device != "cpu" and torch.cuda.is_available()
+    train, test = (
+        operations * seconds for seconds in _seconds_per_operation(torch.device("cuda" if gpu else "cpu"))
+    )
+    if isinstance(step, MaskStep):
+        num_images = len(step.images())
+        return RuntimeEstimate(num_images, num_images * test, (), timed=False)
+    (table,) = load_source_tables([segmenter.source], max_images=config.max_images).tables
+    frame = table.frame
+    is_train = frame["split"] == "train"
+    held_out = config.val_fraction + config.test_fraction
+    num_train = int(is_train.sum()) or round(len(frame) * (1 - held_out))
+    epoch_seconds = num_train * train + (len(frame) - num_train) * test
+    return RuntimeEstimate(num_train, OVERHEAD_SECONDS + config.epochs * epoch_seconds, (), timed=False)
 
 
 def _seconds_per_input(setup: RunSetup, out: Path, deadline: float) -> SecondsPerInput:

@@ -15,6 +15,7 @@ from lesionlens.reproduction.claim_spec import (
     names_in_claim,
 )
 from lesionlens.reproduction.column_spec import ColumnSpec
+from lesionlens.reproduction.segmenter_spec import SegmenterSpec
 from lesionlens.runs.authors_code import AUTHORS_SUFFIX
 from lesionlens.runs.table_rows import DerivedRecipe, RowVariant, StrTuple, TableRow, expand_variants
 from lesionlens.runs.train_schema import ConfigSection
@@ -223,6 +224,8 @@ class TableSpec(ConfigSection):
     artifact_sets
         Generated sets by name. A row trains on one by ``data.source=set:NAME``; a column is measured on one by
         ``artifact_set``.
+    segmenter
+        Segmentation model whose masks the rows with ``data.mask_dir`` use; or the name of a table that has one.
     short_overrides
         ``key=value`` settings on top of the profile ``short``.
     differences
@@ -245,6 +248,7 @@ class TableSpec(ConfigSection):
     paper_test: PaperTestSpec | None = None
     figure: FigureSpec | None = None
     artifact_sets: dict[str, ArtifactSet] = Field(default_factory=dict)
+    segmenter: SegmenterSpec | str | None = None
     short_overrides: StrTuple = ()
     differences: StrTuple = ()
 

@@ -24,6 +24,8 @@ class SegmentationConfig(BaseModel):
     split
         ``auto`` uses the official splits if the dataset has any and otherwise holds out lesions; or a strategy of
         ``make_splits``, or a CSV file with the columns ``image_id`` and ``split``.
+    max_images
+        Number of images with masks of each table that are used, as ``data.max_images`` of a recipe; None: all.
     val_fraction, test_fraction
         Fractions of lesions held out where there are no official splits.
     lr
@@ -42,6 +44,7 @@ class SegmentationConfig(BaseModel):
     weights: str = "none"
     input_size: tuple[int, int] = (192, 256)
     split: str = "auto"
+    max_images: int | None = Field(default=None, ge=2)
     val_fraction: float = Field(default=0.15, gt=0, lt=0.5)
     test_fraction: float = Field(default=0.15, ge=0, lt=0.5)
     epochs: int = Field(default=30, ge=1)

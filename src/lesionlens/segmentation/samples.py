@@ -8,6 +8,7 @@ from typing import NamedTuple
 from lesionlens.core.errors import DataError
 from lesionlens.datasets.audit.leakage import find_leakage
 from lesionlens.datasets.excluded import ExcludedImage
+from lesionlens.datasets.image_sample import sample_images
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.datasets.splits.factory import make_splits
@@ -43,8 +44,10 @@ class SourceTables:
         return tuple(sample for table in self.tables for sample in samples_with_masks(table))
 
 
-def load_source_tables(sources: Sequence[str], *, within_root: bool = False) -> SourceTables:
-    """Load tables, as ``load_table`` does, and select the rows that have a mask.
+def load_source_tables(
+    sources: Sequence[str], *, within_root: bool = False, max_images: int | None = None
+) -> SourceTables:
+    """Load tables, as ``load_table`` does, and select the rows that have a mask, at most ``max_images`` of each table.
 
     Raises
     ------
@@ -67,7 +70,8 @@ def load_source_tables(sources: Sequence[str], *, within_root: bool = False) -> 
                 "expected in the dataset's documented layout, or in the column mask_path of your table"
             )
         sources_by_image |= dict.fromkeys(usable, source)
-        tables.append(table.select(usable))
+        usable_table = table.select(usable)
+        tables.append(usable_table if max_images is None else sample_images(usable_table, max_images))
     return SourceTables(tuple(tables), tuple(excluded))
 
 

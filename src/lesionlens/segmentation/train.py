@@ -98,7 +98,9 @@ def train_segmentation(
     sources, config = [absolute_source(source) for source in sources], _with_absolute_paths(config)
     check_run_dir(name, out=out, runs_dir=runs_dir)
     with activity(console, "reading the tables"):
-        source_tables = load_source_tables(sources, within_root=config.within_root)
+        source_tables = load_source_tables(
+            sources, within_root=config.within_root, max_images=config.max_images
+        )
     with activity(console, "building the model; downloading ImageNet weights unless they are cached"):
         module = _build_module(config)
     with _load_data(source_tables, config, console) as data:
@@ -143,7 +145,9 @@ def resume_segmentation(path: Path, *, console: Console | None = None) -> Path:
         raise run_dir.damaged(f"its config is not valid: {error.errors()[0]['msg']}") from error
     run_dir.check_resumable()
     with activity(console, "reading the tables"):
-        source_tables = load_source_tables(sources, within_root=config.within_root)
+        source_tables = load_source_tables(
+            sources, within_root=config.within_root, max_images=config.max_images
+        )
     with activity(console, "building the model; downloading ImageNet weights unless they are cached"):
         module = _build_module(config)
     with _load_data(source_tables, config, console) as data:
