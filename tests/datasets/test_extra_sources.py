@@ -48,7 +48,10 @@ def test_new_images_are_trained_and_duplicates_are_not(tmp_path: Path) -> None:
     extended = add_extra_training_images(base, SPLIT, [extra, tested])
     reasons = dict(extended.excluded)
     assert extended.splits.splits == {"train": ("a", "b", "e"), "validation": ("c",), "test": ("d",)}
-    assert extended.splits.description == "custom; 1 extra image of extra, tested in the training split"
+    assert (
+        extended.splits.description
+        == "custom; 1 extra image (1 nevus) of extra, tested in the training split"
+    )
     assert list(reasons) == ["f", "g", "h", "i", "d", "j"]
     assert reasons["j"] == "in the official test split of its dataset, which never trains"
     assert reasons["f"] == "the same file as d"
