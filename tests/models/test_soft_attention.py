@@ -58,7 +58,7 @@ def test_head_averages_or_flattens() -> None:
     assert tuple(flat(seeded(2, 1, 3, 203, 60)).logits.shape) == (1, 2)
 
 
-@pytest.mark.parametrize("mode", ["paper", "authors"])
+@pytest.mark.parametrize("mode", ["paper", "authors", "uniform"])
 @pytest.mark.parametrize("flatten", [None, 4])
 def test_gradients_reach_every_parameter(mode: str, flatten: int | None) -> None:
     torch.manual_seed(0)
@@ -74,7 +74,7 @@ def test_gradients_reach_every_parameter(mode: str, flatten: int | None) -> None
         assert cancels or bool((parameter.grad != 0).any()), key
 
 
-@pytest.mark.parametrize("mode", ["paper", "authors"])
+@pytest.mark.parametrize("mode", ["paper", "authors", "uniform"])
 def test_layout_and_precision(mode: str) -> None:
     torch.manual_seed(0)
     model, x = (

@@ -6,7 +6,7 @@ figures; the layers follow public copies of the authors' notebooks and have as m
 always precedes batch norm, with Keras' epsilon and momentum and Keras' padding ``same``.
 
 The paper states that all five backbones are trained on ImageNet; for these two no such weights exist. The networks
-without attention are not published: here the block is omitted, and the feature map is pooled by 2 at its position. As
+without attention are not published: here only the unit is removed; the feature map is pooled by 2 at its position. As
 in their code, kernels are initialized with He et al.'s normal (VGG16) or Glorot and Bengio's uniform distribution
 (ResNet34, hidden layers); the last layer is initialized near zero, as in all networks here.
 """

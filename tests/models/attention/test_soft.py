@@ -112,7 +112,7 @@ def test_gamma_initial_value_and_gradient() -> None:
 
 
 def test_kernels_are_initialized_he_uniform() -> None:
-    for mode in MODES:
+    for mode in ("paper", "authors"):
         weight = SoftAttention(64, mode=mode).conv.weight.detach()
         bound = (6 / (9 * 64)) ** 0.5  # of Keras: fan-in of a kernel (C, 3, 3, 1, K) is 9 C
         assert 0.95 * bound < float(weight.abs().max()) <= 1.0001 * bound
@@ -158,3 +158,9 @@ def test_block_dropout_only_in_training() -> None:
 def test_an_unknown_mode_names_the_allowed() -> None:
     with pytest.raises(ModelError, match=r"did you mean 'paper'\? Allowed: authors, paper"):
         SoftAttention(4, mode="papr")
+
+
+def test_uniform_mode_scales_all_positions_equally() -> None:
+    unit, x = SoftAttention(8, heads=4, mode="uniform", initial_gamma=0.5), sample(2, 8, 5, 3).float()
+    torch.testing.assert_close(unit(x).feature_map, 0.5 * 4 / 15 * x)
+    assert [name for name, _ in unit.named_parameters()] == ["gamma"]

@@ -16,6 +16,7 @@ from lesionlens.core.errors import ModelError, unknown_name_message
 MODES = {
     "paper": "equation 1: a 3 by 3 kernel on all channels, softmax, gamma",
     "authors": "their layer: a kernel as high as the number of channels, on 3 of these; ReLU, softmax, no gamma",
+    "uniform": "a control that is not in the paper: the same weight for all positions, gamma",
 }
 
 
@@ -86,7 +87,7 @@ class SoftAttention(nn.Module):
     mode
         Key of ``MODES``, default ``paper``.
     initial_gamma
-        Initial value of the learnable scale gamma (mode ``paper``), default 0.01 as in the paper.
+        Initial value of the learnable scale gamma (modes ``paper`` and ``uniform``), default 0.01 as in the paper.
 
     Raises
     ------
@@ -110,21 +111,38 @@ class SoftAttention(nn.Module):
             raise ModelError(
                 f"heads={heads} is not allowed. Set the number of attention maps, 1 or more (16 in the paper)"
             )
-        paper = mode == "paper"
-        self.conv = nn.Conv2d(channels, heads, 3, padding=1) if paper else HeadwiseConv2d(channels, heads)
-        self.act = nn.Identity() if paper else nn.ReLU()
-        self.gamma = nn.Parameter(torch.tensor(initial_gamma)) if paper else None
-        nn.init.kaiming_uniform_(self.conv.weight, nonlinearity="relu")
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        self.heads = heads
+        self.conv = _make_score_conv(channels, heads, mode)
+        self.act = nn.ReLU() if mode == "authors" else nn.Identity()
+        self.gamma = None if mode == "authors" else nn.Parameter(torch.tensor(initial_gamma))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> SoftAttentionOutput:
         """Attend; softmax and sum are float32 even under autocast, the feature map keeps its dtype."""
-        scores = self.act(self.conv(x))
-        wide = scores.flatten(2).to(torch.promote_types(scores.dtype, torch.float32))
-        heads = wide.softmax(dim=2).reshape(scores.shape)
+        heads = self._head_maps(x)
         summed = heads.sum(dim=1)
         scale = summed if self.gamma is None else self.gamma * summed
         return SoftAttentionOutput(feature_map=x * scale[:, None].to(x.dtype), map=summed, heads=heads)
+
+    def _head_maps(self, x: Tensor) -> Tensor:
+        """Return the map of each head, (b, K, h, w)."""
+        if self.conv is None:
+            b, _, h, w = x.shape
+            wide = torch.promote_types(x.dtype, torch.float32)
+            return torch.full((b, self.heads, h, w), 1 / (h * w), dtype=wide, device=x.device)
+        scores = self.act(self.conv(x))
+        flat = scores.flatten(2).to(torch.promote_types(scores.dtype, torch.float32))
+        maps: Tensor = flat.softmax(dim=2).reshape(scores.shape)
+        return maps
+
+
+def _make_score_conv(channels: int, heads: int, mode: str) -> nn.Conv2d | None:
+    """Build the convolution that computes the scores of the heads; None for uniform maps."""
+    if mode == "uniform":
+        return None
+    conv = nn.Conv2d(channels, heads, 3, padding=1) if mode == "paper" else HeadwiseConv2d(channels, heads)
+    nn.init.kaiming_uniform_(conv.weight, nonlinearity="relu")
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
 
 
 class SoftAttentionBlock(nn.Module):
