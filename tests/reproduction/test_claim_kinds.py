@@ -110,7 +110,7 @@ def test_interaction_is_a_difference_of_differences(tmp_path: Path) -> None:
     assert (result.low, result.high) == pytest.approx((interval.low, interval.high))
     signs = np.array(np.meshgrid(*[[-1, 1]] * 5)).reshape(5, -1)
     assert result.p_sign_flip == pytest.approx(np.mean(gains @ signs >= gains.sum() - 1e-12))
-    assert result.statement == "gain of C over D larger than of A over B"
+    assert result.statement == "Gain of C over D larger than of A over B"
     assert math.isnan(result.published_difference)
 
 

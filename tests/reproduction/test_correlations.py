@@ -91,7 +91,7 @@ def test_epochs_of_one_run_are_no_sample(tmp_path: Path, monkeypatch: pytest.Mon
     trend, order = evaluate_claims(results, values_of(results))
     assert "the epochs of a run are not independent" in trend.note
     assert trend.verdict == "same direction, not shown"
-    assert "not computed from scores of images" in order.note
+    assert "not computed from one set of scores" in order.note
     text = write_page(results, tmp_path / "page").read_text(encoding="utf-8")
     assert f'<span class="value">{log["alpha/layer4.0"].iloc[-1]:.3g}<sup>' in text
     assert "there is no alpha/layer4.2 here; alpha/layer4.0 is shown" in text

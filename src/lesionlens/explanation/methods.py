@@ -14,6 +14,7 @@ from lesionlens.explanation.attention_maps import (
 )
 from lesionlens.explanation.cam import CAM_WEIGHTINGS, cam, gradient_map
 from lesionlens.models.base import Classifier
+from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
 
 MapMethod: TypeAlias = Callable[[Classifier, Tensor, Tensor | None], dict[str, Tensor]]
 """Function of network, images (b, 3, h, w) or crops (b, n, 3, h, w), and class indices (b,) or None to named maps."""
@@ -35,6 +36,31 @@ METHODS: dict[str, MapMethod] = {
     "cam": lambda model, images, target: {"cam": cam(model, images, target=target)},
     **{weighting: _gradient_method(weighting) for weighting in CAM_WEIGHTINGS},
 }
+
+
+def map_file_name(map_name: str) -> str:
+    """Return the name of a map in file names.
+
+    Examples
+    --------
+    >>> [map_file_name(name) for name in ("gate pool4", "gradcam++", "heads")]
+    ['gate-pool4', 'gradcampp', 'soft-heads']
+    """
+    return "soft-heads" if map_name == "heads" else map_name.replace(" ", "-").replace("+", "p")
+
+
+def method_of_map(map_name: str) -> str:
+    """Return the method that computes a map; a name that is not of a method is of a map of the network itself.
+
+    Examples
+    --------
+    >>> [method_of_map(name) for name in ("gradcam++", "gate pool4", "features-layer4.2")]
+    ['gradcam++', 'attention', 'attention-features']
+    """
+    key = map_file_name(map_name)
+    if key.startswith(FEATURE_MAP_PREFIX):
+        return "attention-features"
+    return next((name for name in METHODS if map_file_name(name) == key), "attention")
 
 
 def compute_maps_by_name(

@@ -13,7 +13,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from lesionlens.runs.table_rows import StrTuple
 from lesionlens.runs.train_schema import ConfigSection
 
-ALL_ROWS = "all"  # in place of a row: the mean of all trained rows, or each of them
+ALL_ROWS = "all"  # in place of a row: the mean of the paper's trained rows, or each of them
 
 
 class OrderingClaim(ConfigSection):
@@ -26,7 +26,7 @@ class OrderingClaim(ConfigSection):
     column
         Column in which rows are compared.
     row
-        Row whose columns are compared; ``all``: the mean of all trained rows.
+        Row whose columns are compared; ``all``: the mean of the paper's trained rows.
     joint
         Whether to test once that all of ``better`` lead all of ``worse``, instead of one claim per pair.
     quote
@@ -182,7 +182,7 @@ def claim_statements(claim: ClaimSpec) -> list[str]:
         case OrderingClaim():
             verb = "above" if claim.row else "better than"
             if claim.joint:
-                return [f"{_each_of(claim.better)} {verb} {_each_of(claim.worse)}"]
+                return [f"{_each_of(claim.better, 'Each')} {verb} {_each_of(claim.worse)}"]
             return [
                 f"{better} {verb} {worse}" for better, worse in itertools.product(claim.better, claim.worse)
             ]
@@ -190,21 +190,21 @@ def claim_statements(claim: ClaimSpec) -> list[str]:
             if claim.difference:
                 first, second = claim.equivalent
                 return [f"{first} minus {second} equal to {claim.difference:g}, within {claim.margin:g}"]
-            names = "all rows" if claim.equivalent == (ALL_ROWS,) else " and ".join(claim.equivalent)
+            names = "All rows" if claim.equivalent == (ALL_ROWS,) else " and ".join(claim.equivalent)
             return [f"{names} equivalent, within {claim.margin:g}"]
         case InteractionClaim():
             gains = [" over ".join(rows) for rows in (claim.larger_gain, claim.smaller_gain)]
             if len(claim.column) == 1:
-                return [f"gain of {gains[0]} larger than of {gains[1]}"]
+                return [f"Gain of {gains[0]} larger than of {gains[1]}"]
             if gains[0] == gains[1]:
-                return [f"gain of {gains[0]} larger in {claim.column[0]} than in {claim.column[1]}"]
-            return [f"gain of {gains[0]} in {claim.column[0]} larger than of {gains[1]} in {claim.column[1]}"]
+                return [f"Gain of {gains[0]} larger in {claim.column[0]} than in {claim.column[1]}"]
+            return [f"Gain of {gains[0]} in {claim.column[0]} larger than of {gains[1]} in {claim.column[1]}"]
         case _:
-            return [f"{claim.correlates} rank correlation"]
+            return [f"{claim.correlates.capitalize()} rank correlation"]
 
 
-def _each_of(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"each of {', '.join(names)}"
+def _each_of(names: tuple[str, ...], each: str = "each") -> str:
+    return names[0] if len(names) == 1 else f"{each} of {', '.join(names)}"
 
 
 def claim_subject(claim: ClaimSpec) -> str:

@@ -260,9 +260,9 @@ def _check_has_predictions(results: TableResults, contrast: Contrast) -> None:
     columns = [
         leaf for term in contrast for leaf in base_columns(results.spec, results.spec.column(term.column))
     ]
-    if any(not leaf.is_fraction for leaf in columns):
+    if any(not leaf.is_fraction or leaf.crop_draws for leaf in columns):
         raise ComparisonError(
-            f"fewer than {MIN_RUNS} runs, and the column is not computed from scores of images"
+            f"fewer than {MIN_RUNS} runs, and the column is not computed from one set of scores"
         )
     if any(leaf.metric in LocalizationMetrics._fields for leaf in columns):
         raise ComparisonError(f"fewer than {MIN_RUNS} runs, and the column measures attention maps")

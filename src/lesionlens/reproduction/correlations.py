@@ -22,7 +22,7 @@ from lesionlens.evaluation.registry import OVERALL
 from lesionlens.evaluation.result import Estimate, EstimateCaveat
 from lesionlens.explanation.crop_weights import measure_crop_weights
 from lesionlens.explanation.map_agreement import measure_map_agreement
-from lesionlens.explanation.methods import METHODS
+from lesionlens.explanation.methods import method_of_map
 from lesionlens.models.saved_model import load_model
 from lesionlens.reproduction.column_spec import ColumnSpec, CorrelationSpec
 from lesionlens.reproduction.evaluation_images import evaluation_subset
@@ -89,7 +89,7 @@ def _measure_images(
         return measure_map_agreement(
             [load_model(other.run_dir.best_model, device=other.recipe.train.device) for other in cells],
             evaluation_subset(cell, cell.recipe.data.source),
-            method=next((name for name in METHODS if name.replace("+", "p") == map_name), "attention"),
+            method=method_of_map(map_name),
             map_name=map_name,
             target_classes=classes,
             mask_dir=Path(mask_dir) if mask_dir else None,

@@ -131,7 +131,7 @@ class TableFormatter:
         low, high = (self._format_signed(bound, style) for bound in (claim.low, claim.high))
         interval = f"{low} to {high}" if low else ""
         if interval and claim.confidence != DEFAULT_CONFIDENCE:
-            interval = f"{interval} ({claim.confidence:.0%})"
+            interval = f"{interval} ({100 * claim.confidence:.0f} %)"
         opposite = claim.verdict.startswith("opposite")
         p = claim.p_two_sided_holm if opposite else claim.p_holm
         return FormattedClaim(

@@ -20,7 +20,7 @@ from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import Estimate, EstimateCaveat, read_evaluation, write_evaluation
 from lesionlens.explanation.localization import evaluate_localization, write_localization
 from lesionlens.explanation.localization_metrics import LocalizationMetrics
-from lesionlens.explanation.methods import METHODS
+from lesionlens.explanation.methods import method_of_map
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
@@ -210,21 +210,25 @@ def localization_estimate(
     LesionLensError
         The network has no such map, or images, masks or the model cannot be read. This is saved like a value.
     """
-    is_feature_map = map_name.startswith(FEATURE_MAP_PREFIX)
-    own = "attention-features" if is_feature_map else "attention"
-    method = next((name for name in METHODS if name.replace("+", "p") == map_name), own)
+    method = method_of_map(map_name)
     summary = _localization_summary(cell, method, source, folder / method)
-    maps = list(dict.fromkeys(summary["map"]))
-    of_stage = [name for name in maps if is_feature_map and name.split(".")[0] == map_name.split(".")[0]]
-    shown = map_name if map_name in maps else (of_stage or [""])[-1]
-    if not shown:
+    shown = _measured_map(map_name, list(dict.fromkeys(summary["map"])))
+    caveats = () if shown == map_name else (EstimateCaveat(f"there is no {map_name} here; {shown} is shown"),)
+    row = summary[(summary["map"] == shown) & (summary["measure"] == metric)].iloc[0]
+    return Estimate(metric, map_name, float(row["mean"]), float(row["low"]), float(row["high"]), caveats)
+
+
+def _measured_map(map_name: str, maps: Sequence[str]) -> str:
+    """Return a measured map; of a block that a small network lacks, that of the last block of its stage."""
+    of_stage = [name for name in maps if name.partition(".")[0] == map_name.partition(".")[0]]
+    if map_name.startswith(FEATURE_MAP_PREFIX) and map_name not in maps and of_stage:
+        return of_stage[-1]
+    if map_name not in maps:
         raise ModelError(
             f"this network has no map {map_name}; it has {', '.join(maps) or 'none'}. "
             "Name one of these in the table's YAML file"
         )
-    caveats = () if shown == map_name else (EstimateCaveat(f"there is no {map_name} here; {shown} is shown"),)
-    row = summary[(summary["map"] == shown) & (summary["measure"] == metric)].iloc[0]
-    return Estimate(metric, map_name, float(row["mean"]), float(row["low"]), float(row["high"]), caveats)
+    return map_name
 
 
 def _localization_summary(cell: RunCell, method: str, source: str, folder: Path) -> pd.DataFrame:

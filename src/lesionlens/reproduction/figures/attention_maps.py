@@ -15,10 +15,10 @@ from numpy import ndarray
 from lesionlens.core.errors import ModelError
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.explanation.explain import Explanation, explain_image
-from lesionlens.explanation.methods import METHODS
+from lesionlens.explanation.methods import map_file_name, method_of_map
 from lesionlens.explanation.overlay import COLORMAP
 from lesionlens.imaging.masks import load_mask
-from lesionlens.models.map_titles import FEATURE_MAP_PREFIX, RAW_SUFFIX, map_title
+from lesionlens.models.map_titles import RAW_SUFFIX, map_title
 from lesionlens.models.saved_model import LoadedModel, load_model
 from lesionlens.reproduction.figures.base import CaptionedFigure, PanelRuns, panels_with_matched_runs
 from lesionlens.reproduction.figures.image_grid import ColorScale, GridCell, GridRow, image_grid_figure
@@ -159,9 +159,7 @@ def explain_for_figure(
         The image or its mask cannot be read.
     """
     key = map_file_name(requested_map)
-    method = next((name for name in METHODS if map_file_name(name) == key), "attention")
-    if key.startswith(FEATURE_MAP_PREFIX):
-        method = "attention-features"
+    method = method_of_map(requested_map)
     try:
         explanation = explain_selected(loaded, selected, method, target_class, raw_maps=raw)
     except ModelError:
@@ -172,17 +170,6 @@ def explain_for_figure(
     score = explanation.scores[explanation.target_class]
     caption = f"{display_name(explanation.target_class)} {score:.2f}"
     return ExplainedImage(explanation.image, rendered, name, caption)
-
-
-def map_file_name(map_name: str) -> str:
-    """Return the name of a map in file names.
-
-    Examples
-    --------
-    >>> [map_file_name(name) for name in ("gate pool4", "gradcam++", "heads")]
-    ['gate-pool4', 'gradcampp', 'soft-heads']
-    """
-    return "soft-heads" if map_name == "heads" else map_name.replace(" ", "-").replace("+", "p")
 
 
 def fallback_map_note(requested_map: str, shown_map: str, row: str) -> tuple[str, ...]:
