@@ -43,7 +43,7 @@ def test_every_experiment_has_a_line_with_its_rows_and_trainings(tmp_path: Path)
     assert "| Table V | " in line(record, "arl/table5")
     assert "| 3 × 2 | 5 |" in line(record, "arl/table5")  # two tasks
     assert "| 2 × 20 | 1 |" in line(record, "arl/table7")  # two tasks, ten runs
-    assert "| 21 × 3 | 13 |" in line(record, "patch/table2")  # three folds
+    assert "| 24 × 3 | 13 |" in line(record, "patch/table2")  # three folds
     assert line(record, "soft/table3").endswith("| 1 × 1 | – | not run |")
 
 
