@@ -176,7 +176,7 @@ def test_challenge_records_are_those_of_the_thesis() -> None:
         assert published("arl/table4", row) == {"M AUC": quoted}
 
 
-def test_claims_on_all_rows_leave_out_controls() -> None:
+def test_claims_on_all_rows_exclude_controls() -> None:
     spec = read("patch/table2")
     (claim,) = (claim for claim in spec.claims if getattr(claim, "equivalent", ()) == ("all",))
     (hypothesis,) = expand_claim(spec, claim)
