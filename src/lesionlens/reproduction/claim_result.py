@@ -26,7 +26,7 @@ VERDICT_LABELS: dict[ClaimVerdict, str] = {
     "opposite, and shown": "the contrary, p < 0.05 two-sided after Holm's correction over the claims of this page",
     "no difference": "both sides have the same value",
     "the same run here": "both rows have the same run under this profile, so there is nothing to compare",
-    "not run": "no run of one row has a counterpart of the other row with a value",
+    "not run": "no run has all values that the claim compares, in runs of equal seed and fold",
     "not judged": "synthetic images, a small network, a changed protocol, or a part of the runs: these neither support "
     "nor contradict a claim",
 }

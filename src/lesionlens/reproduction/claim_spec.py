@@ -182,7 +182,7 @@ def claim_statements(claim: ClaimSpec) -> list[str]:
         case OrderingClaim():
             verb = "above" if claim.row else "better than"
             if claim.joint:
-                return [f"{_each_of(claim.better, 'Each')} {verb} {_each_of(claim.worse)}"]
+                return [f"{_join_names(claim.better, 'Each of')} {verb} {_join_names(claim.worse)}"]
             return [
                 f"{better} {verb} {worse}" for better, worse in itertools.product(claim.better, claim.worse)
             ]
@@ -203,8 +203,8 @@ def claim_statements(claim: ClaimSpec) -> list[str]:
             return [f"{claim.correlates.capitalize()} rank correlation"]
 
 
-def _each_of(names: tuple[str, ...], each: str = "each") -> str:
-    return names[0] if len(names) == 1 else f"{each} of {', '.join(names)}"
+def _join_names(names: tuple[str, ...], quantifier: str = "each of") -> str:
+    return names[0] if len(names) == 1 else f"{quantifier} {', '.join(names)}"
 
 
 def claim_subject(claim: ClaimSpec) -> str:
