@@ -77,7 +77,14 @@ def zoo() -> Iterator[Case]:
         yield Case(ModelSpec(entry.backbone, entry.attention, dict(entry.kwargs)), (97, 129))
 
 
-TINY = list(grid(BACKBONES))
+VARIANTS = [
+    {"after": ("layer2", "layer4")},
+    {"combine": "gru", "gru_layers": 2, "gru_width": 16, "gru_bidirectional": True},
+]
+TINY = [
+    *grid(BACKBONES),
+    *(Case(ModelSpec("test_resnet", "patch", {"crops": 5, **options}), ODD) for options in VARIANTS),
+]
 LARGE = [*grid(FAMILIES), *zoo()]
 CASES = [
     *(pytest.param(case, id=str(case)) for case in TINY),
@@ -140,7 +147,8 @@ def expected_maps(spec: ModelSpec) -> int:
     """Return the number of maps: those listed for the (inner) mechanism, and the weights of crops."""
     mechanism = spec.attention.removeprefix("patch+").replace("patch", "none")
     listed = sum(map(int, re.findall(r"\d+", MAP_SUMMARIES[mechanism])))
-    return listed + sum(bool(spec.kwargs.get(layer)) for layer in ("initial", "end"))
+    layers = len(spec.kwargs.get("after", ()))
+    return listed + layers + sum(bool(spec.kwargs.get(layer)) for layer in ("initial", "end"))
 
 
 @every

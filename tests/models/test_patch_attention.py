@@ -46,10 +46,50 @@ def test_gru_equals_an_independent_implementation() -> None:
     torch.testing.assert_close(layer(vectors), expected, rtol=0, atol=1e-12)
 
 
+def test_gru_of_two_layers_and_directions_equals_single_ones() -> None:
+    """Each layer and direction is a GRU of one layer and direction with the same weights."""
+    torch.manual_seed(0)
+    head = GRUHead(6, 3, width=5, num_layers=2, bidirectional=True)
+    x = states = torch.rand(2, 4, 6)
+    for layer in range(2):
+        outputs = []
+        for suffix, order in (("", 1), ("_reverse", -1)):
+            single = torch.nn.GRU(states.shape[2], 5, batch_first=True)
+            weights = {
+                key: getattr(head.gru, key.replace("l0", f"l{layer}{suffix}")) for key in single.state_dict()
+            }
+            single.load_state_dict(weights)
+            directed = states if order == 1 else states.flip(1)
+            output = single(directed)[0]
+            outputs.append(output if order == 1 else output.flip(1))
+        states = torch.cat(outputs, dim=2)
+    last = torch.cat([states[:, -1, :5], states[:, 0, 5:]], dim=1)
+    torch.testing.assert_close(head(x), head.head(last))
+
+
 def test_averages() -> None:
     logits = torch.tensor([[[3.0, 1.0], [1.0, 1.0]]]).log()  # probabilities 3/4, 1/4 and 1/2, 1/2
     torch.testing.assert_close(CROP_AVERAGES["logits"](logits).exp(), torch.tensor([[3.0**0.5, 1.0]]))
     torch.testing.assert_close(CROP_AVERAGES["probabilities"](logits).exp(), torch.tensor([[0.625, 0.375]]))
+
+
+def test_votes_of_crops_and_ties() -> None:
+    logits = torch.tensor([[[0.0, 3.0, 1.0], [0.2, 0.1, 0.0], [0.0, 9.0, 2.0], [5.0, 1.0, 1.0]]])
+    fractions = CROP_AVERAGES["vote"](logits).softmax(dim=1)
+    torch.testing.assert_close(fractions, torch.tensor([[0.5, 0.5, 0.0]]))
+
+
+def test_voting_network_trains_on_mean_logits() -> None:
+    model, x = patch_net(average="vote").train(), sample_crops()
+    model(x).logits.sum().backward()
+    assert bool(model.inner.backbone.fc.weight.grad.any())  # type: ignore[union-attr]
+    assert set((4 * model.eval()(x).logits.softmax(dim=1)).round(decimals=4).unique().tolist()) <= {
+        0,
+        1,
+        2,
+        3,
+        4,
+    }
 
 
 def test_confident_crops_give_finite_scores_in_bf16() -> None:
@@ -114,6 +154,40 @@ def test_attention_scales_crops_and_vectors() -> None:
     assert_same(model.pool(model.forward_features(x)), vectors * last[:, :, None], model)
     crop_outputs = model.inner.compute_logits((vectors * last[:, :, None]).flatten(0, 1)).reshape(2, 4, 3)
     assert_same(output.logits, crop_outputs.mean(dim=1), model)
+
+
+@torch.no_grad()
+def test_attention_after_layers_scales_their_feature_maps() -> None:
+    model, x = patch_net(after=["layer2", "layer4"]).eval(), sample_crops()
+    resnet, (second, fourth) = model.inner.backbone, model.inside.attention
+    stem = resnet.maxpool(resnet.act1(resnet.bn1(resnet.conv1(x.flatten(0, 1)))))
+    after2 = resnet.layer2(resnet.layer1(stem)).unflatten(0, (2, 4))
+    weights2 = second.linear(after2.mean(dim=(2, 3, 4))).sigmoid()
+    scaled = (after2 * weights2[:, :, None, None, None]).flatten(0, 1)
+    after4 = resnet.layer4(resnet.layer3(scaled)).unflatten(0, (2, 4))
+    weights4 = fourth.linear(after4.mean(dim=(2, 3, 4))).sigmoid()
+    expected = (after4.mean(dim=(3, 4)) * weights4[:, :, None]) @ resnet.fc.weight.T + resnet.fc.bias
+    output = model(x, maps=True)
+    assert_same(output.logits, expected.mean(dim=1), model)
+    assert list(output.maps) == ["layer2 crops", "layer4 crops"]
+    assert_same(output.maps["layer2 crops"], weights2, model)
+    assert not resnet.layer2._forward_hooks
+
+
+@pytest.mark.parametrize(
+    ("inner", "options", "message"),
+    [
+        ("none", {"after": ["layer9"]}, "unknown layer 'layer9'.*layer4"),
+        ("arl", {"after": ["layer2"]}, "does not call this layer"),
+        ("none", {"gru_layers": 2}, "need combine=gru"),
+        ("none", {"combine": "gru", "gru_width": 0}, "Set numbers of 1 or more"),
+    ],
+)
+def test_layers_and_grus_that_do_not_work_are_rejected(
+    inner: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        patch_net(inner, **options)(sample_crops())
 
 
 def test_the_recurrent_layer_reads_the_attended_vectors() -> None:

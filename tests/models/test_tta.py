@@ -114,3 +114,25 @@ def test_dihedral_views_are_all_eight_orientations() -> None:
     ]
     assert sorted(actual) == sorted(rotated)
     assert len({str(view) for view in actual}) == 8
+
+
+def test_votes_are_counted_over_crops_and_views(corner: Corner) -> None:
+    crops = torch.rand(4, 3, 3, 6, 6, generator=torch.manual_seed(1))
+    logits = np.concatenate([
+        reference_logits(corner, view[..., 0, 0].double().numpy()) for view in tta_views(crops, "flips")
+    ], axis=1)  # fmt: skip
+    votes = np.stack([(logits.argmax(axis=2) == k).mean(axis=1) for k in range(3)], axis=1)
+    actual = predict_proba(corner, crops, tta="flips", aggregate="vote")
+    np.testing.assert_allclose(actual.detach().numpy(), votes)
+    assert len(np.unique(votes)) > 2
+    independent = predict_proba(corner, crops, aggregate="vote", multilabel=True).detach().numpy()
+    np.testing.assert_allclose(independent, (logits[:, :3] > 0).mean(axis=1))
+
+
+def test_tied_classes_have_equal_scores(corner: Corner) -> None:
+    corner.backbone.weight.data = torch.eye(3)
+    corner.backbone.bias.data.zero_()
+    crops = torch.zeros(1, 4, 3, 2, 2)
+    for crop, favored in enumerate((1, 2, 2, 1)):
+        crops[0, crop, favored] = 1
+    assert predict_proba(corner, crops, aggregate="vote").tolist() == [[0, 0.5, 0.5]]

@@ -127,8 +127,12 @@ def _describe_aggregation(card: ExportCard) -> str:
     preprocessing = card.model.preprocessing
     axes = [] if card.input.name == "crops" or preprocessing.crop_count == 1 else ["crops"]
     axes += [] if preprocessing.tta == "none" else [f"TTA views ({preprocessing.tta})"]
-    quantity = preprocessing.aggregate.capitalize()
-    return f"\n{quantity} are averaged over {' and '.join(axes)}.\n" if axes else ""
+    over = " and ".join(axes)
+    if preprocessing.aggregate == "vote":
+        text = f"Scores are the fractions of votes over {over}: each votes for its largest score."
+    else:
+        text = f"{preprocessing.aggregate.capitalize()} are averaged over {over}."
+    return f"\n{text}\n" if axes else ""
 
 
 def _list_outputs(card: ExportCard) -> str:

@@ -36,7 +36,7 @@ SideLength = Annotated[int, Field(ge=1, le=8192)]  # pixels
 PositiveNumber = Annotated[float, Field(gt=0)]
 PositiveRGBValues = tuple[PositiveNumber, PositiveNumber, PositiveNumber]
 TTA = Literal["none", "flips", "dihedral"]
-Aggregation = Literal["probabilities", "logits"]
+Aggregation = Literal["probabilities", "logits", "vote"]
 
 
 class Preprocessing(BaseModel):
@@ -61,7 +61,8 @@ class Preprocessing(BaseModel):
     tta
         Test-time augmentation of each crop: ``flips`` (4 views) or ``dihedral`` (8 views).
     aggregate
-        Quantity that is averaged over crops and TTA views: ``probabilities`` or ``logits``.
+        Quantity that is averaged over crops and TTA views: ``probabilities`` or ``logits``; or ``vote``: the scores are
+        the fractions of crops and views that vote for each class.
     mean, std
         Mean and standard deviation of the three channels, for values from 0 to 1.
     """

@@ -61,7 +61,7 @@ class ModelSpec:
     @property
     def uses_ordered_crops(self) -> bool:
         """Whether the order of the crops matters: with patch attention or a GRU, not for averages."""
-        attends = self.kwargs.get("initial") or self.kwargs.get("end")
+        attends = any(self.kwargs.get(position) for position in ("initial", "after", "end"))
         return bool(attends) or self.kwargs.get("combine") == "gru"
 
     @property

@@ -11,12 +11,17 @@ def map_title(name: str) -> str:
     """
     if name.endswith(RAW_SUFFIX):
         return f"{map_title(name.removesuffix(RAW_SUFFIX))}, map only"
+    if name.endswith(CROPS_SUFFIX) and name not in MAP_TITLES:
+        return f"patch attention after {name.removesuffix(CROPS_SUFFIX)}: weight of each crop"
     kind = map_kind(name)
     return MAP_TITLES[kind] + name.removeprefix(kind) if kind in MAP_TITLES else name
 
 
 RAW_SUFFIX = ".raw"
 """End of the name of a map that is rendered without its image."""
+
+CROPS_SUFFIX = "-crops"
+"""End of the name of the weights of crops."""
 
 FEATURE_MAP_PREFIX = "features-"
 MAP_TITLES = {

@@ -8,7 +8,7 @@ Multi-Crop baseline.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,13 +16,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from lesionlens.core.errors import ModelError, unknown_name_message
-from lesionlens.models.attention.patch import PatchAttention, PatchAttentionOutput
+from lesionlens.models.attention.patch import InnerPatchAttention, PatchAttention, PatchAttentionOutput
 from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.types import Crops, Logits, ModelOutput
 
 DEFAULT_NUM_CROPS = 9
-PATCH_KWARGS = frozenset({"crops", "initial", "end", "combine", "average", "patch_dropout"})
+PATCH_KWARGS = frozenset(
+    {
+        "crops", "initial", "after", "end", "combine", "average", "patch_dropout",
+        "gru_layers", "gru_width", "gru_bidirectional",
+    }
+)  # fmt: skip
 CROP_AGGREGATORS = ("average", "gru")
 GRU_HIDDEN_SIZE = 1024
 
@@ -38,9 +43,21 @@ def log_mean_softmax(logits: Float[Tensor, "b n k"]) -> Logits:
     return logits.log_softmax(dim=2, dtype=wide).logsumexp(dim=1) - math.log(logits.shape[1])
 
 
+def log_vote_fractions(logits: Float[Tensor, "b n k"]) -> Logits:
+    """Return logits whose softmax is the fraction of the crops that vote for each class.
+
+    A crop votes for the class of its largest logit, of equal ones for the first. Classes with equally many votes have
+    equal scores.
+    """
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    votes = nn.functional.one_hot(logits.argmax(dim=2), logits.shape[2]).to(wide)
+    return votes.mean(dim=1).clamp_min(torch.finfo(wide).tiny).log()
+
+
 CROP_AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
     "logits": mean_logits,
     "probabilities": log_mean_softmax,
+    "vote": log_vote_fractions,
 }
 
 
@@ -58,15 +75,22 @@ class PatchAttentionNet(Classifier):
     initial
         Whether attention is applied to the raw crops. It depends on their brightness, so pixel values must be in 0 to
         1, not normalized.
+    after
+        Layers of the backbone after which attention is applied to the feature maps of the crops: names of stages or of
+        other modules (see ``InnerPatchAttention``).
     end
         Whether attention is applied to the vectors of the crops after pooling.
     combine
         ``average`` of the inner network's scores, or ``gru`` instead of its last layer.
     average
-        What is averaged: ``logits`` (the authors' attention networks) or ``probabilities`` (their Multi-Crop baseline;
-        the returned logits are then the logarithm of the average).
+        What is averaged: ``logits`` (the authors' attention networks), ``probabilities`` (their Multi-Crop baseline;
+        the returned logits are then the logarithm of the average), or ``vote``: the scores are fractions of the
+        crops' votes (section I). Votes have no gradient, so that training averages logits.
     patch_dropout
         Probability that a crop is set to zero in training. The others are not rescaled.
+    gru_layers, gru_width, gru_bidirectional
+        Number of layers, hidden units per direction, and direction of the GRU (section II-E); default: those of the
+        authors' code.
 
     Raises
     ------
@@ -81,13 +105,18 @@ class PatchAttentionNet(Classifier):
         num_classes: int,
         crops: int = DEFAULT_NUM_CROPS,
         initial: bool = False,
+        after: Sequence[str] = (),
         end: bool = False,
         combine: str = "average",
         average: str = "logits",
         patch_dropout: float = 0.0,
+        gru_layers: int = 1,
+        gru_width: int = GRU_HIDDEN_SIZE,
+        gru_bidirectional: bool = False,
     ) -> None:
         super().__init__()
         _check_kwargs(inner, crops, combine, average, patch_dropout)
+        _check_gru(combine, gru_layers, gru_width, bidirectional=gru_bidirectional)
         self.inner = inner
         self.num_crops = crops
         self.average = average
@@ -96,9 +125,17 @@ class PatchAttentionNet(Classifier):
         self.discarded_keys, self.map_value_range = inner.discarded_keys, inner.map_value_range
         self.attention_scales = tuple(f"inner.{name}" for name in inner.attention_scales)
         self.initial = PatchAttention(crops) if initial else None
+        self.inside = InnerPatchAttention([after] if isinstance(after, str) else after, crops)
         self.end = PatchAttention(crops) if end else None
-        self.recurrent = GRUHead(inner.num_features, num_classes) if combine == "gru" else None
-        if self.recurrent is not None:
+        self.recurrent = None
+        if combine == "gru":
+            self.recurrent = GRUHead(
+                inner.num_features,
+                num_classes,
+                width=gru_width,
+                num_layers=gru_layers,
+                bidirectional=gru_bidirectional,
+            )
             inner.remove_head()
 
     @property
@@ -123,7 +160,9 @@ class PatchAttentionNet(Classifier):
         attention_maps: dict[str, Tensor] = {}
         if self.initial is not None:
             x, attention_maps["initial crops"] = self.initial(x)
-        features = self.inner.forward_features(x.flatten(0, 1), maps=maps)
+        with self.inside.attending(self.inner.backbone, n) as weights:
+            features = self.inner.forward_features(x.flatten(0, 1), maps=maps)
+        attention_maps |= {f"{layer} crops": crop_weights for layer, crop_weights in weights.items()}
         attention_maps |= {name: rows.reshape(b, n, *rows.shape[1:]) for name, rows in features.maps.items()}
         return features._replace(maps=attention_maps if maps else {}, num_crops=n)
 
@@ -138,7 +177,8 @@ class PatchAttentionNet(Classifier):
             return logits
         b, n = pooled.shape[:2]
         crop_logits = self.inner.compute_logits(pooled.flatten(0, 1)).reshape(b, n, -1)
-        return CROP_AVERAGES[self.average](crop_logits)
+        votes_in_training = self.training and self.average == "vote"
+        return CROP_AVERAGES["logits" if votes_in_training else self.average](crop_logits)
 
     def forward(self, x: Any, *, maps: bool = False) -> ModelOutput:
         """Return logits (b, k) and, if requested, attention maps."""
@@ -163,7 +203,8 @@ class PatchAttentionNet(Classifier):
                 f"a network of crops takes (images, crops, 3, height, width); got {tuple(x.shape)}. Crop the images, "
                 "or use the same backbone with another attention mechanism"
             )
-        if (self.initial is not None or self.end is not None) and x.shape[1] != self.num_crops:
+        attends = self.initial is not None or self.inside.layers or self.end is not None
+        if attends and x.shape[1] != self.num_crops:
             raise ModelError(
                 f"the attention layers were built for {self.num_crops} crops per image; got {x.shape[1]}. "
                 f"Set crops={x.shape[1]}, or take {self.num_crops} crops"
@@ -179,18 +220,34 @@ class GRUHead(nn.Module):
         Length f of a crop's vector.
     num_classes
         Number of classes k.
+    width
+        Number of hidden units in each direction.
+    num_layers
+        Number of layers.
+    bidirectional
+        Whether a second GRU reads the crops in reverse order; the linear layer then reads the last state of both.
     """
 
-    def __init__(self, num_features: int, num_classes: int) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        num_classes: int,
+        *,
+        width: int = GRU_HIDDEN_SIZE,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+    ) -> None:
         super().__init__()
-        self.gru = nn.GRU(num_features, GRU_HIDDEN_SIZE, batch_first=True)
-        self.head = nn.Linear(GRU_HIDDEN_SIZE, num_classes)
+        self.gru = nn.GRU(num_features, width, num_layers, batch_first=True, bidirectional=bidirectional)
+        self.head = nn.Linear((1 + bidirectional) * width, num_classes)
         init_head_near_zero(self.head)
 
     def forward(self, vectors: Float[Tensor, "b n f"]) -> Logits:
         """Return logits (b, k)."""
         states, _ = self.gru(vectors)
-        logits: Tensor = self.head(states[:, -1])
+        width = self.gru.hidden_size
+        last = torch.cat([states[:, -1, :width], states[:, 0, width:]], dim=1)  # of both directions
+        logits: Tensor = self.head(last)
         return logits
 
 
@@ -216,4 +273,15 @@ def _check_kwargs(
         raise ModelError(
             f"patch_dropout={patch_dropout} is not allowed. Set a probability from 0 to below 1 (0.1 and 0.2 in the "
             "paper)"
+        )
+
+
+def _check_gru(combine: str, num_layers: int, width: int, *, bidirectional: bool) -> None:
+    if combine != "gru" and (num_layers, width, bidirectional) != (1, GRU_HIDDEN_SIZE, False):
+        raise ModelError(
+            "gru_layers, gru_width and gru_bidirectional need combine=gru. Set it, or remove them"
+        )
+    if num_layers < 1 or width < 1:
+        raise ModelError(
+            f"gru_layers={num_layers} and gru_width={width} are not allowed. Set numbers of 1 or more"
         )

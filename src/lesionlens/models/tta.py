@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from lesionlens.imaging.preprocessing import TTA, Aggregation
 from lesionlens.models.base import Classifier
@@ -42,7 +43,9 @@ def predict_proba(
         order. Views are averaged like crops.
     aggregate
         What is averaged over crops and views: ``probabilities``, as Gessert et al. 2019 do for "Multi-Crop", or
-        ``logits``, followed by one softmax.
+        ``logits``, followed by one softmax. ``vote``: the probability of a class is the fraction of crops and views
+        whose largest logit is that of this class (of equal logits, the first), or whose probability of it is above
+        0.5 if classes are independent. Classes with equally many votes have equal probabilities.
     multilabel
         Whether classes are independent: sigmoid instead of softmax.
     """
@@ -80,7 +83,8 @@ def aggregate_logits(
     logits = torch.cat([_view_logits(forward, view, multi_crop=multi_crop) for view in views], dim=1)
     if aggregate == "logits":
         return _to_probabilities(logits.mean(dim=1), multilabel=multilabel)
-    return _to_probabilities(logits, multilabel=multilabel).mean(dim=1)
+    scores = _to_votes if aggregate == "vote" else _to_probabilities
+    return scores(logits, multilabel=multilabel).mean(dim=1)
 
 
 def tta_views(crops: Tensor, tta: TTA) -> Iterator[Tensor]:
@@ -99,6 +103,12 @@ def _view_logits(forward: Callable[[Tensor], Tensor], crops: Tensor, *, multi_cr
     b, n = crops.shape[:2]
     logits = forward(crops if multi_crop else crops.flatten(0, 1))
     return logits.cpu().double().reshape(b, 1 if multi_crop else n, -1)
+
+
+def _to_votes(logits: Tensor, *, multilabel: bool) -> Tensor:
+    if multilabel:
+        return (logits > 0).double()
+    return one_hot(logits.argmax(dim=-1), logits.shape[-1]).double()
 
 
 def _to_probabilities(logits: Tensor, *, multilabel: bool) -> Tensor:

@@ -239,7 +239,9 @@ class CropRecipe(ConfigSection):
         "orientations).",
     )
     tta_average: Aggregation = Field(
-        default="probabilities", description="Scores that are averaged over crops and TTA views."
+        default="probabilities",
+        description="Scores that are averaged over crops and TTA views: `probabilities` or `logits`; `vote`: scores "
+        "are the fractions of crops and views with the largest score for each class; ties have equal scores.",
     )
     seed: int | None = Field(
         default=None,

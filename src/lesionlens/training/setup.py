@@ -213,11 +213,11 @@ def _make_preprocessing(resolved: ResolvedRecipe) -> Preprocessing:
 
 
 def _check_multilabel_head(task: ClassificationTask, architecture: ModelSpec) -> None:
-    """Raise an error if a multi-label task is given to a model that averages softmax probabilities of its crops."""
-    if task.multilabel and architecture.kwargs.get("average") == "probabilities":
+    """Raise an error if a multi-label task is given to a model that averages probabilities or votes of crops."""
+    if task.multilabel and architecture.kwargs.get("average") in {"probabilities", "vote"}:
         raise RecipeError(
-            f"the task {task.name} has independent scores for its classes, but the model averages probabilities that "
-            "sum to one; set model.kwargs.average=logits"
+            f"the task {task.name} has independent scores for its classes, but the model averages scores of its crops "
+            "that sum to one; set model.kwargs.average=logits"
         )
 
 
