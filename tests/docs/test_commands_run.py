@@ -57,6 +57,7 @@ NOT_COMPLETE = {
     "lesionlens demo",
     "lesionlens evaluate",
     "lesionlens evaluate -o",
+    "lesionlens evaluate-crops",
     "lesionlens evaluate-maps",
     "lesionlens evaluate-maps MODEL SOURCE -o FOLDER",
     "lesionlens explain",
