@@ -161,6 +161,21 @@ def test_ordered_crops_equal_those_of_the_papers_code(count: int) -> None:
     assert grid_boxes(count, 450, 600) == [CropBox(top, left, 224, 224) for top, left in CROP_OFFSETS[count]]
 
 
+@pytest.mark.parametrize(("height", "width"), [(512, 768), (900, 1200), (700, 500)])
+def test_crops_of_a_resized_image_equal_pillow(height: int, width: int) -> None:
+    """The reference resizes to 600 × 450 with Pillow, then takes squares of 224 pixels."""
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(x / 40), np.cos(y / 30), np.sin((x + y) / 25)]
+    image = (128 + 90 * np.stack(waves, axis=2)).astype(np.uint8)
+    resized = np.asarray(Image.fromarray(image).resize((600, 450), Image.Resampling.BILINEAR)).astype(int)
+    for number, (top, left) in enumerate(CROP_OFFSETS[9]):
+        box = make_crop_strategy("grid-600x450", 9)(height, width, number, np.random.default_rng(0))
+        crop = resized_crop(image, box, (224, 224)).astype(int)
+        differences = np.abs(crop - resized[top : top + 224, left : left + 224])
+        assert differences.max() <= 2  # Pillow rounds after each axis
+        assert differences.mean() < 0.1
+
+
 def test_ordered_crops_scale_with_the_image_size() -> None:
     assert grid_boxes(5, 900, 1200) == [CropBox(2 * top, 2 * left, 448, 448) for top, left in CROP_OFFSETS[5]]
     assert grid_boxes(9, 600, 450)[5] == CropBox(188, 226, 224, 224)  # portrait: the last of the second row
@@ -183,6 +198,6 @@ def test_other_numbers_of_ordered_crops_raise(count: int) -> None:
 
 
 def test_unknown_strategy_error_lists_all() -> None:
-    names = "full, gessert-center, gessert-center-336, grid, multi-scale, random-resized, random-square"
+    names = "full, gessert-center, gessert-center-336, grid, grid-600x450, multi-scale, random-resized, random-square"
     with pytest.raises(RecipeError, match=f"did you mean 'multi-scale'.*{names}"):
         make_crop_strategy("multiscale", 1)

@@ -190,6 +190,7 @@ def test_overrides_must_be_a_list() -> None:
         (
             ["crops.train=grid"],
             r"crops\.train is a section, not a value \(got 'grid'\)\. Allowed keys: crops\.train\.count, "
+            r"crops\.train\.resample, "
             r"crops\.train\.strategy$",
         ),
         (["train.early_stopping=null"], r"train\.early_stopping is a section, not a value \(got 'null'\)"),

@@ -151,6 +151,16 @@ def test_unsupported_crop_counts_are_rejected(crops: CropRecipe, num_crops: int 
         crops.for_model(num_crops)
 
 
+def test_model_of_crops_of_resized_images() -> None:
+    crops = crop_recipe(train=("random-square-600x450", 1), test=("grid-600x450", 1))
+    tested = crop_recipe(train=("random-square-600x450", 1), test=("grid-600x450", 9))
+    assert crops.for_model(9, fixed_positions=False) == tested
+    ordered = crop_recipe(test=("grid-600x450", 1)).for_model(9)
+    assert ordered == crop_recipe(train=("grid-600x450", 9), test=("grid-600x450", 9))
+    with pytest.raises(RecipeError, match="takes 9 grid crops"):
+        crops.for_model(9)
+
+
 def test_averaging_model_may_train_on_random_crops() -> None:
     crops = crop_recipe(train=("random-square", 2))
     assert crops.for_model(9, fixed_positions=False) == crop_recipe(

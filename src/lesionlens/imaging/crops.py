@@ -196,6 +196,35 @@ def _square_side(height: int, width: int) -> int:
 
 
 @dataclass(frozen=True)
+class ResizedImageCrop:
+    """A crop of the image as if it were resized to 600 × 450 pixels first, whatever its aspect ratio.
+
+    Gessert et al. 2019, section II.A, resize the images of derm7pt to the size of HAM10000. A square of the resized
+    image is a rectangle of the image, which is resized to the square input of the network.
+
+    Attributes
+    ----------
+    crop
+        Strategy for an image of 600 × 450 pixels.
+    """
+
+    crop: CropStrategy
+
+    def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
+        """Return the box of the crop in pixels of the image, which is its parent."""
+        box = self.crop(450, 600, index, rng)
+        box_height, top = (_round_edge(length * height / 450) for length in (box.height, box.top))
+        box_width, left = (_round_edge(length * width / 600) for length in (box.width, box.left))
+        top, left = min(top, height - box_height), min(left, width - box_width)
+        return CropBox(top, left, box_height, box_width, parent=CropBox(0, 0, height, width))
+
+
+def _round_edge(position: float) -> float:
+    """Round to 1/1024 of a pixel: exact in the single precision in which Pillow reads edges."""
+    return max(1, round(position * 1024)) / 1024 if position else 0.0
+
+
+@dataclass(frozen=True)
 class MultiScaleCrop:
     """Random patches of several scales near the center (Zhang et al. 2019, section IV.B).
 
@@ -237,6 +266,8 @@ CropName = Literal[
     "multi-scale",
     "grid",
     "random-square",
+    "grid-600x450",
+    "random-square-600x450",
     "attnmel-center",
     "attnmel-random",
     "gessert-center",
@@ -250,6 +281,8 @@ _STRATEGIES: dict[CropName, Callable[[int], CropStrategy]] = {
     "multi-scale": lambda _: MultiScaleCrop(),
     "grid": GridCrop,
     "random-square": lambda _: RandomSquareCrop(),
+    "grid-600x450": lambda count: ResizedImageCrop(GridCrop(count)),
+    "random-square-600x450": lambda _: ResizedImageCrop(RandomSquareCrop()),
     "attnmel-center": lambda _: CentralSquareCrop(random=False),
     "attnmel-random": lambda _: CentralSquareCrop(random=True),
     "gessert-center": lambda _: CenterCropByArea(),
@@ -257,9 +290,8 @@ _STRATEGIES: dict[CropName, Callable[[int], CropStrategy]] = {
 }
 
 
-RANDOM_CROPS: frozenset[CropName] = frozenset(
-    {"random-resized", "multi-scale", "random-square", "attnmel-random"}
-)
+RANDOM_SQUARE_CROPS: frozenset[CropName] = frozenset({"random-square", "random-square-600x450"})
+RANDOM_CROPS: frozenset[CropName] = RANDOM_SQUARE_CROPS | {"random-resized", "multi-scale", "attnmel-random"}
 
 
 def make_crop_strategy(name: str, count: int) -> CropStrategy:

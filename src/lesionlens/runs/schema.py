@@ -9,7 +9,7 @@ from lesionlens.core.types import RGBValues
 from lesionlens.data.augmentation import Augmentation
 from lesionlens.data.image_cache import CacheOption
 from lesionlens.data.mask_degradation import SEVERITIES, MaskDegradation
-from lesionlens.imaging.crops import CropName, make_crop_strategy
+from lesionlens.imaging.crops import RANDOM_SQUARE_CROPS, CropName, make_crop_strategy
 from lesionlens.imaging.load import ColorConstancy
 from lesionlens.imaging.preprocessing import (
     IMAGENET_MEAN,
@@ -201,6 +201,8 @@ class TrainCropRecipe(ConfigSection):
         description="Training crops: `full` image, `center-square`, `random-resized`, `gessert-center` (Gessert et "
         "al.: 85 % of the image), `gessert-center-336` (their code), `multi-scale` (Zhang et al.), `grid` (Gessert "
         "et al.: squares at fixed positions), `random-square` (one of that size at a random position), "
+        "`grid-600x450` and `random-square-600x450` (the same of images resized to 600 × 450, whatever their aspect "
+        "ratio), "
         "`attnmel-random` or `attnmel-center` (Yan 2020: 224 pixels of the central square at 256).",
     )
     count: int = Field(
@@ -276,7 +278,7 @@ class CropRecipe(ConfigSection):
         """
         crops = self
         if num_crops is not None:
-            random_training = self.train.strategy == "random-square" and not fixed_positions
+            random_training = self.train.strategy in RANDOM_SQUARE_CROPS and not fixed_positions
             crops = self._with_grid_crops(num_crops, random_training=random_training)
         for stage in (crops.train, crops.test):
             make_crop_strategy(stage.strategy, stage.count)
@@ -284,11 +286,12 @@ class CropRecipe(ConfigSection):
 
     def _with_grid_crops(self, count: int, *, random_training: bool) -> "CropRecipe":
         """Replace defaults by grid crops; raise an error if other crops are set."""
-        make_crop_strategy("grid", count)
-        train = self.train.model_copy(update={"strategy": "grid", "count": count})
+        grid: CropName = "grid-600x450" if self.test.strategy == "grid-600x450" else "grid"
+        make_crop_strategy(grid, count)
+        train = self.train.model_copy(update={"strategy": grid, "count": count})
         if random_training:
             train = self.train
-        required = {"train": train, "test": EvalCropRecipe(strategy="grid", count=count)}
+        required = {"train": train, "test": EvalCropRecipe(strategy=grid, count=count)}
         default, current = CropRecipe().model_dump(), self.model_dump()
         conflicts = [
             f"crops.{stage}.{key}={current[stage][key]}"
