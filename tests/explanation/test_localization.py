@@ -17,6 +17,7 @@ from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.table import LesionTable
 from lesionlens.explanation.explain import compute_maps
 from lesionlens.explanation.localization import evaluate_localization
+from lesionlens.explanation.map_references import ReferenceFolders
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.factory import ModelSpec
 from lesionlens.models.saved_model import LoadedModel, ModelCard, save_model
@@ -126,7 +127,7 @@ def test_uncovered_pixels_are_excluded(table: LesionTable, tmp_path: Path) -> No
         make_model(crops="center-square"),
         table,
         methods=["attention"],
-        mask_dir=tmp_path / "masks",
+        folders=ReferenceFolders(lesion_masks=tmp_path / "masks"),
         n_resamples=0,
     )
     assert [item.image_id for item in result.images] == ["i1"]
@@ -142,6 +143,45 @@ def test_lesion_roi_of_the_card_is_used(table: LesionTable) -> None:
     # the model gets only the box of the lesion: the complete map is inside the mask
     assert cropped.images[0].maps["layer4"].energy_pointing_game == pytest.approx(1)
     assert uncropped.images[0].maps["layer4"].energy_pointing_game < 1
+
+
+def test_images_without_mask_are_compared_with_other_references(table: LesionTable, tmp_path: Path) -> None:
+    folder = tmp_path / "gaze"
+    folder.mkdir()
+    density = np.zeros((60, 80))
+    density[:, 40:] = 1
+    np.save(folder / "i5.npy", density)
+    result = evaluate_localization(
+        make_model(), table, methods=["cam"], folders=ReferenceFolders(densities=folder), n_resamples=20
+    )
+    assert [item.image_id for item in result.images] == ["i0", "i1", "i2", "i3", "i5"]
+    last = result.images[-1].maps["cam"]
+    assert np.isnan(last.iou)
+    assert -1 < last.correlation < 1
+    means = {item.metric: item.value for item in result.estimates}
+    assert means["correlation"] == last.correlation  # the only image with a density
+    assert means["iou"] == pytest.approx(np.mean([item.maps["cam"].iou for item in result.images[:-1]]))
+    (folder / "i5.png").write_bytes(b"")
+    with pytest.raises(DataError, match="two maps of image i5"):
+        evaluate_localization(make_model(), table, folders=ReferenceFolders(fixations=folder))
+
+
+def test_means_with_and_without_an_artifact(table: LesionTable) -> None:
+    labels = pd.DataFrame({"hair": [1, 0, 1, np.nan, 1, 1], "ink": [0.0] * 6})
+    result = evaluate_localization(
+        make_model(), table, methods=["cam"], artifact_labels=labels, n_resamples=50, seed=1
+    )
+    values = {item.image_id: item.maps["cam"].energy_pointing_game for item in result.images}
+    compared = {
+        item.artifact: item for item in result.by_artifact if item.means[0].metric == "energy_pointing_game"
+    }
+    assert list(compared) == ["hair", "any"]  # ink is on no image
+    hair = compared["hair"]
+    assert (hair.num_with, hair.num_without) == (2, 1)
+    present, absent, difference = (mean.value for mean in hair.means)
+    assert present == pytest.approx((values["i0"] + values["i2"]) / 2)
+    assert absent == pytest.approx(values["i1"])
+    assert difference == pytest.approx(present - absent)
 
 
 def test_crop_weights_are_not_spatial(table: LesionTable) -> None:

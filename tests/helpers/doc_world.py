@@ -74,6 +74,8 @@ def enter_folder(folder: Path, datasets: Path) -> Path:
             (folder / name).symlink_to(datasets / target)
     own = _write_own_images(folder, datasets / "ham10000")
     _write_predictions(folder, own)
+    if (artifacts := datasets / "isic2017" / "artifacts.csv").is_file():
+        shutil.copy(artifacts, folder / "artifact-labels.csv")
     return folder
 
 

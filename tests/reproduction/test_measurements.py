@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,33 @@ def test_a_map_that_the_network_has_not_is_a_reason(results: TableResults) -> No
     assert math.isnan(value.value)
     assert "this network has no map layer9; it has " in value.note
     assert "layer3" in value.note
+
+
+def test_maps_on_artifacts_and_images_with_them(tmp_path: Path) -> None:
+    columns = [
+        {"name": "energy", "metric": "artifact_energy", "map": "cam"},
+        {"name": "area", "metric": "artifact_area", "map": "cam"},
+        {"name": "with", "metric": "energy_pointing_game", "map": "cam", "images": "with hair"},
+        {"name": "without", "metric": "energy_pointing_game", "map": "cam", "images": "without hair"},
+    ]
+    results = run(tmp_path, fake_table_spec(columns=columns))
+    own = tmp_path / "own"
+    assert "needs masks" in run_values(results, "A", "energy")[0].note
+    assert "write a file artifacts.csv" in run_values(results, "A", "with")[0].note
+    (own / "artifact_masks").mkdir()
+    stripe = np.zeros((60, 60), dtype=np.uint8)
+    stripe[:, :15] = 255
+    Image.fromarray(stripe).save(own / "artifact_masks" / "i7.png")
+    (own / "artifacts.csv").write_text("image_id,hair\n" + "".join(f"i{n},{int(n < 8)}\n" for n in range(12)))
+    shutil.rmtree(results.cells[0].run_dir.path / "quality")
+    assert run_values(results, "A", "area")[0].value == pytest.approx(1 / 4)
+    assert 0 < run_values(results, "A", "energy")[0].value < 1
+    table = load_table(results.cells[0].recipe.data.source)
+    model = load_model(results.cells[0].run_dir.best_model)
+    for column, ids in (("with", ["i6", "i7"]), ("without", ["i8", "i9", "i10", "i11"])):
+        expected = evaluate_localization(model, table.select(ids), methods=["cam"], n_resamples=0)
+        mean = next(item.value for item in expected.estimates if item.metric == "energy_pointing_game")
+        assert run_values(results, "A", column)[0].value == pytest.approx(mean, abs=1e-5)
 
 
 def test_a_set_is_scored_on_the_runs_own_test_images(results: TableResults) -> None:

@@ -9,7 +9,7 @@ from scipy.stats import ttest_ind_from_stats
 from lesionlens.core.taxonomy import ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2018_CLASSES
 from lesionlens.datasets.tasks import make_task
 from lesionlens.evaluation.registry import METRICS
-from lesionlens.explanation.localization_metrics import LocalizationMetrics
+from lesionlens.explanation.map_metrics import MASK_METRICS
 from lesionlens.models.backbone import meta_device
 from lesionlens.models.factory import create_model
 from lesionlens.reproduction.catalog import list_tables, load_table_spec
@@ -105,7 +105,7 @@ def measured(metric: ColumnSpec, outputs: tuple[str, ...]) -> bool:
 
 
 def of_a_map(metric: ColumnSpec, row: RowSpec) -> bool:
-    return metric.metric in LocalizationMetrics._fields and row.maps.get(metric.name, metric.map) in MAPS
+    return metric.metric in MASK_METRICS and row.maps.get(metric.name, metric.map) in MAPS
 
 
 @pytest.mark.parametrize("name", [name for name in PAPERS if read(name).figure])

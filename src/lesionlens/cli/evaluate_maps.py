@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def evaluate_maps_command(
     model: options.ModelArgument,
     source: Annotated[
-        str, typer.Argument(help="A table with lesion masks: NAME:ROOT, a CSV or parquet file.")
+        str,
+        typer.Argument(help="A table of images, for example with masks: NAME:ROOT, a CSV or parquet file."),
     ],
     out: Annotated[Path, options.out_folder("Folder for the results.")] = Path("map_metrics"),
     method: Annotated[
@@ -35,6 +36,32 @@ def evaluate_maps_command(
         Path | None,
         typer.Option(help="Folder of masks that replace those of the table, for example predicted masks."),
     ] = None,
+    artifact_masks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of masks ID.png of artifacts. Default: artifact_masks of the dataset, if it exists."
+        ),
+    ] = None,
+    artifacts: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with image_id and a column of 0 and 1 per artifact, to compare images with and without it. "
+            "Default: artifacts.csv of the dataset."
+        ),
+    ] = None,
+    reference_maps: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of continuous maps ID.png (gray) or ID.npy, such as gaze densities or heat maps of readers, "
+            "for correlation and KL divergence."
+        ),
+    ] = None,
+    fixations: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of maps of fixation points ID.png or ID.npy, nonzero at each point, for NSS."
+        ),
+    ] = None,
     within_root: options.WithinRootOption = False,
     bootstrap_samples: Annotated[
         int, typer.Option(min=0, help="Number of bootstrap resamples over lesions.")
@@ -43,16 +70,22 @@ def evaluate_maps_command(
     device: options.DeviceOption = "cpu",
     num_threads: options.NumThreadsOption = None,
 ) -> None:
-    """Evaluate how well attention maps localize the lesion: overlap, pointing game, and energy inside the mask."""
+    """Evaluate how well attention maps localize the lesion, avoid artifacts, and agree with where observers look.
+
+    Each image is compared with what exists for it: lesion mask, artifact mask, continuous map, fixation points.
+    """
     from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.core.notice import RESEARCH_USE_NOTICE
     from lesionlens.core.runtime import set_num_threads
+    from lesionlens.datasets.artifact_labels import read_artifact_labels
     from lesionlens.datasets.registry import load_table
-    from lesionlens.explanation.localization import (
-        evaluate_localization,
+    from lesionlens.explanation.localization import evaluate_localization
+    from lesionlens.explanation.localization_result import (
+        artifact_table,
         localization_table,
         write_localization,
     )
+    from lesionlens.explanation.map_references import ReferenceFolders
     from lesionlens.models.saved_model import load_model
 
     console = make_console(stderr=True)
@@ -65,18 +98,24 @@ def evaluate_maps_command(
         )
         if image_list is not None:
             table = table.select(_read_image_ids(image_list, table))
+        labels = (
+            None if artifacts is None else read_artifact_labels(artifacts, table.frame["image_id"].tolist())
+        )
         result = evaluate_localization(
             loaded,
             table,
             methods=method or ["auto"],
             target_class=target_class,
-            mask_dir=masks,
+            folders=ReferenceFolders(masks, artifact_masks, reference_maps, fixations),
+            artifact_labels=labels,
             n_resamples=bootstrap_samples,
             seed=seed,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     write_localization(out, result)
     make_console().print(localization_table(result))
+    if result.by_artifact:
+        make_console().print(artifact_table(result))
     excluded = f"; {len(result.excluded)} excluded, see excluded.csv" if result.excluded else ""
     print_line(console, f"{len(result.images)} images{excluded}. Results are in {out}.")
     print_line(console, RESEARCH_USE_NOTICE)

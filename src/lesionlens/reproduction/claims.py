@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lesionlens.core.errors import ComparisonError, LesionLensError
 from lesionlens.evaluation.comparison.result import Alternative, holm
 from lesionlens.evaluation.comparison.tests import sign_flip_permutation_test
-from lesionlens.explanation.localization_metrics import LocalizationMetrics
+from lesionlens.explanation.map_metrics import MASK_METRICS
 from lesionlens.reproduction.claim_evidence import (
     ClaimTest,
     Evidence,
@@ -264,5 +264,5 @@ def _check_has_predictions(results: TableResults, contrast: Contrast) -> None:
         raise ComparisonError(
             f"fewer than {MIN_RUNS} runs, and the column is not computed from one set of scores"
         )
-    if any(leaf.metric in LocalizationMetrics._fields for leaf in columns):
+    if any(leaf.metric in MASK_METRICS for leaf in columns):
         raise ComparisonError(f"fewer than {MIN_RUNS} runs, and the column measures attention maps")

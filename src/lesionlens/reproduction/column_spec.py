@@ -65,7 +65,8 @@ class ColumnSpec(ConfigSection):
     metric, class_name
         Metric and class or aggregate (YAML key ``class``): ``auc`` of ``melanoma``, ``sensitivity`` of ``macro``,
         ``accuracy`` of ``all``, or ``auc`` of ``class:macro``, a class of that name. Metrics of the attention map
-        ``map``: ``iou``, ``iou_auc``, ``pointing_game``, ``energy_pointing_game``.
+        ``map``: ``iou``, ``iou_auc``, ``pointing_game``, ``energy_pointing_game``, ``artifact_energy``,
+        ``artifact_area``.
     variant
         Variant of the row whose runs are measured.
     mean_of
@@ -77,8 +78,11 @@ class ColumnSpec(ConfigSection):
     difference_of
         Two columns whose difference, first minus second, is computed run by run, instead of ``metric``.
     map
-        Attention map that is compared with lesion masks, as `evaluate_localization` names it, such as ``gate pool4`` or
+        Attention map that is compared with masks, as `evaluate_localization` names it, such as ``gate pool4`` or
         ``cam``; a row's ``maps`` takes precedence.
+    images
+        ``with ARTIFACT`` or ``without ARTIFACT``: only the test images that show an artifact, or do not, by the
+        label file of the dataset; ``any`` is any artifact. Of metrics of a map; "": all images.
     artifact_set
         Generated set that is evaluated instead of the run's own test images (see ``TableSpec.artifact_sets``).
     crop_draws
@@ -100,6 +104,7 @@ class ColumnSpec(ConfigSection):
     mean_of: tuple[str, ...] = ()
     difference_of: tuple[str, ...] = ()
     map: str = ""
+    images: str = Field(default="", pattern=r"^(with(out)? .+)?$")
     artifact_set: str = ""
     crop_draws: int = Field(default=0, ge=0)
     spread: bool = False
@@ -146,6 +151,8 @@ class ColumnSpec(ConfigSection):
                 f"the column {self.name}: draws of test crops require a metric, crop_draws of at least 2, and no "
                 "artifact_set"
             )
+        if self.images and not self.map:
+            raise ValueError(f"the column {self.name}: images selects images for metrics of a map; set map")
         if self.difference_of and len(self.difference_of) != 2:
             raise ValueError(f"the column {self.name}: difference_of must name two columns")
         return self

@@ -15,7 +15,7 @@ from lesionlens.core.fileio import write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import format_scope
 from lesionlens.evaluation.registry import metric_title
-from lesionlens.explanation.localization import LOCALIZATION_TITLES
+from lesionlens.explanation.localization_result import MAP_METRIC_TITLES
 from lesionlens.reproduction.catalog import PAPERS
 from lesionlens.reproduction.claim_result import VERDICT_LABELS
 from lesionlens.reproduction.column_spec import ColumnSpec
@@ -193,10 +193,12 @@ def _describe_column(column_spec: ColumnSpec, spec: TableSpec) -> str:
         return describe_correlation(column_spec.map, column_spec.correlation)
     if column_spec.logged:
         return f"{column_spec.logged} in the last epoch"
-    if column_spec.metric in LOCALIZATION_TITLES:
+    if column_spec.metric in MAP_METRIC_TITLES:
         map_by_row = any(column_spec.name in row.maps for row in spec.rows)
         map_name = "of the row" if map_by_row else column_spec.map
-        description = f"{LOCALIZATION_TITLES[column_spec.metric]}, map {map_name}"
+        description = f"{MAP_METRIC_TITLES[column_spec.metric]}, map {map_name}"
+        if column_spec.images:
+            description += f", images {column_spec.images}"
     else:
         description = f"{metric_title(column_spec.metric)}, {format_scope(column_spec.scope)}"
     if column_spec.crop_draws:

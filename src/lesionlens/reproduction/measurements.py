@@ -18,8 +18,10 @@ from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import Estimate, EstimateCaveat, read_evaluation, write_evaluation
-from lesionlens.explanation.localization import evaluate_localization, write_localization
-from lesionlens.explanation.localization_metrics import LocalizationMetrics
+from lesionlens.explanation.localization import evaluate_localization
+from lesionlens.explanation.localization_result import write_localization
+from lesionlens.explanation.map_metrics import MASK_METRICS
+from lesionlens.explanation.map_references import ReferenceFolders
 from lesionlens.explanation.methods import method_of_map
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import inputs_from_table
@@ -33,7 +35,7 @@ from lesionlens.reproduction.run_log import last_logged_value
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.training.crop_draws import CropDraws
 
-COLUMN_METRICS = (*METRICS, *LocalizationMetrics._fields)  # allowed values of ColumnSpec.metric
+COLUMN_METRICS = (*METRICS, *MASK_METRICS)  # allowed values of ColumnSpec.metric
 
 ValueAndInterval = tuple[float, float, float]
 RunKey = tuple[int, int | None]
@@ -123,12 +125,13 @@ def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec)
         return correlation_estimate(results, cell, column_spec)
     if column_spec.logged:
         return last_logged_value(cell, column_spec.logged)
-    if column_spec.metric in LocalizationMetrics._fields:
+    if column_spec.metric in MASK_METRICS:
         run_dir = cell.run_dir.path
         return localization_estimate(
             cell,
             map_name=results.local_map_name(column_spec.map),
             metric=column_spec.metric,
+            images=column_spec.images,
             source=results.artifact_sets[artifact_set] if artifact_set else cell.recipe.data.source,
             folder=(run_dir / "evaluation_on" / artifact_set if artifact_set else run_dir) / "quality",
         )
@@ -188,9 +191,9 @@ def evaluate_on(cell: RunCell, name: str, source: str) -> Path:
 
 
 def localization_estimate(
-    cell: RunCell, *, map_name: str, metric: str, source: str, folder: Path
+    cell: RunCell, *, map_name: str, metric: str, source: str, folder: Path, images: str = ""
 ) -> Estimate:
-    """Measure an attention map against the lesion masks of the run's test images, with its interval over lesions.
+    """Measure an attention map against masks of the run's test images, with its interval over lesions.
 
     Parameters
     ----------
@@ -199,11 +202,13 @@ def localization_estimate(
         of their name; ``features-layer4.2`` is the attention feature map of a block, in a small network without it that
         of the stage's last block; all others are the network's own maps.
     metric
-        Field of `LocalizationMetrics`.
+        One of `MASK_METRICS`.
     source
         Data source of images and masks.
     folder
         Folder in which results are saved; all maps of a method are measured together.
+    images
+        As `ColumnSpec.images`.
 
     Raises
     ------
@@ -211,11 +216,22 @@ def localization_estimate(
         The network has no such map, or images, masks or the model cannot be read. This is saved like a value.
     """
     method = method_of_map(map_name)
-    summary = _localization_summary(cell, method, source, folder / method)
-    shown = _measured_map(map_name, list(dict.fromkeys(summary["map"])))
+    subset, _, artifact = images.partition(" ")
+    folder = folder / method
+    means = _localization_means(cell, method, source, folder, by_artifact=bool(artifact))
+    shown = _measured_map(map_name, list(dict.fromkeys(means["map"])))
     caveats = () if shown == map_name else (EstimateCaveat(f"there is no {map_name} here; {shown} is shown"),)
-    row = summary[(summary["map"] == shown) & (summary["measure"] == metric)].iloc[0]
-    return Estimate(metric, map_name, float(row["mean"]), float(row["low"]), float(row["high"]), caveats)
+    rows = means[(means["map"] == shown) & (means["measure"] == metric)]
+    if artifact:
+        rows = rows[rows["artifact"] == artifact]
+    if rows.empty:
+        needed = f"labels of images with and without {artifact}" if artifact else "masks of these images"
+        raise ModelError(
+            f"{metric} of {map_name} needs {needed}: add the files of docs/datasets.md and delete {folder}"
+        )
+    names = (subset, f"{subset}_low", f"{subset}_high") if subset else ("mean", "low", "high")
+    value, low, high = (float(rows.iloc[0][name]) for name in names)
+    return Estimate(metric, map_name, value, low, high, caveats)
 
 
 def _measured_map(map_name: str, maps: Sequence[str]) -> str:
@@ -231,17 +247,26 @@ def _measured_map(map_name: str, maps: Sequence[str]) -> str:
     return map_name
 
 
-def _localization_summary(cell: RunCell, method: str, source: str, folder: Path) -> pd.DataFrame:
-    """Read the summary of a method's maps, after measuring them if this was not done on this source."""
+def _localization_means(
+    cell: RunCell, method: str, source: str, folder: Path, *, by_artifact: bool
+) -> pd.DataFrame:
+    """Read the means of a method's maps, after measuring them if this was not done on this source."""
     marker = folder / "measured.json"  # written last: if it exists, the other files are complete
     record = read_json(marker)
-    if record.get("source") != source:
+    measured = {"source": source, "metrics": list(MASK_METRICS)}
+    if {name: record.get(name) for name in measured} != measured:
         marker.unlink(missing_ok=True)
-        record = {"source": source, "problem": _measure_maps(cell, method, source, folder)}
+        record = {**measured, "problem": _measure_maps(cell, method, source, folder)}
         write_json(marker, record)
     if record.get("problem"):
         raise ModelError(record["problem"])
-    return pd.read_csv(folder / "summary.csv")
+    path = folder / ("by_artifact.csv" if by_artifact else "summary.csv")
+    if not path.is_file():
+        raise ModelError(
+            "there are no labels of artifacts for these images: write a file artifacts.csv, as docs/datasets.md "
+            f"describes it, and delete {folder}"
+        )
+    return pd.read_csv(path)
 
 
 def _measure_maps(cell: RunCell, method: str, source: str, folder: Path) -> str:
@@ -250,9 +275,8 @@ def _measure_maps(cell: RunCell, method: str, source: str, folder: Path) -> str:
     try:
         loaded = load_model(cell.run_dir.best_model, device=cell.recipe.train.device)
         table = evaluation_subset(cell, source)
-        quality = evaluate_localization(
-            loaded, table, methods=[method], mask_dir=Path(mask_dir) if mask_dir else None
-        )
+        folders = ReferenceFolders(lesion_masks=Path(mask_dir) if mask_dir else None)
+        quality = evaluate_localization(loaded, table, methods=[method], folders=folders)
     except LesionLensError as error:
         return str(error)
     write_localization(folder, quality)
