@@ -137,6 +137,15 @@ def test_a_joint_ordering_needs_every_pair(tmp_path: Path) -> None:
     assert result.statement == "A better than each of B, C"
 
 
+def test_a_joint_ordering_is_reversed_only_by_a_reversed_pair(tmp_path: Path) -> None:
+    claim = {"better": "A", "worse": ["B", "C"], "column": "AUC", "joint": True}
+    slightly_above_a = [value + step for value, step in zip(A, (0.02, -0.01, 0.02, -0.01, 0), strict=True)]
+    (result,) = evaluate_on_values(tmp_path, {"A": A, "B": slightly_above_a, "C": C}, [claim])
+    assert stats.ttest_rel(A, C).pvalue < 0.001  # as claimed, and no evidence of the contrary
+    assert result.p_two_sided == pytest.approx(min(1, 2 * stats.ttest_rel(A, slightly_above_a).pvalue))
+    assert result.verdict == "opposite direction"
+
+
 def test_equivalence_over_lesions_of_one_run(tmp_path: Path) -> None:
     spec = fake_table_spec(
         claims=[

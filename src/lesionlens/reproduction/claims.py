@@ -172,7 +172,7 @@ def _test_contrasts(
 ) -> ClaimResult:
     """Test all contrasts; the claim holds if each of them does, so that the largest p-value counts.
 
-    The contrary holds if it does for any of them, with Bonferroni's correction.
+    The contrary holds if it does for any of those that are not as claimed, with Bonferroni's correction.
     """
     tested = [
         TestedContrast(runs, evidence, evaluate_hypothesis(hypothesis, evidence))
@@ -180,7 +180,10 @@ def _test_contrasts(
     ]
     undefined = [test for test in tested if math.isnan(test.outcome.p)]
     weakest = (undefined or sorted(tested, key=lambda test: test.outcome.p))[-1]
-    contrary = min(1.0, len(tested) * min(test.outcome.p_two_sided for test in tested))
+    contrary = weakest.outcome.p_two_sided
+    if len(tested) > 1:
+        against = [test.outcome.p_two_sided for test in tested if hypothesis.support(test.runs.mean) < 0]
+        contrary = min(1.0, len(tested) * min(against, default=1.0))
     outcome, evidence = weakest.outcome, weakest.evidence
     claim = _with_values(claim, hypothesis, weakest.runs)
     return replace(
