@@ -15,6 +15,7 @@ from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.table import LesionTable
 from lesionlens.explanation.explain import resolve_target_class
 from lesionlens.explanation.localization import load_masked_image, stitched_maps
+from lesionlens.explanation.map_metrics import correlation_coefficient
 from lesionlens.imaging.stitching import StitchedMap
 from lesionlens.models.saved_model import LoadedModel
 
@@ -49,11 +50,10 @@ def map_correlation(first: StitchedMap, second: StitchedMap) -> float:
     if first.values.shape != second.values.shape:
         raise DataError(f"maps of {first.values.shape} and {second.values.shape} pixels cannot be compared")
     both = first.coverage & second.coverage
-    if not both.any():
+    values = [stitched.values[both] for stitched in (first, second)]
+    if not all(len(pixels) and np.ptp(pixels) for pixels in values):
         return float("nan")
-    a, b = (values[both] - values[both].mean() for values in (first.values, second.values))
-    scale = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    return float((a * b).sum() / scale) if scale > 0 else float("nan")
+    return correlation_coefficient(values[0], values[1])
 
 
 def measure_map_agreement(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lesionlens.core.errors import ComparisonError, LesionLensError
 from lesionlens.evaluation.comparison.result import Alternative, holm
 from lesionlens.evaluation.comparison.tests import sign_flip_permutation_test
-from lesionlens.explanation.map_metrics import MASK_METRICS
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.reproduction.claim_evidence import (
     ClaimTest,
     Evidence,
@@ -267,5 +267,5 @@ def _check_has_predictions(results: TableResults, contrast: Contrast) -> None:
         raise ComparisonError(
             f"fewer than {MIN_RUNS} runs, and the column is not computed from one set of scores"
         )
-    if any(leaf.metric in MASK_METRICS for leaf in columns):
+    if any(leaf.metric not in METRICS for leaf in columns):
         raise ComparisonError(f"fewer than {MIN_RUNS} runs, and the column measures attention maps")
