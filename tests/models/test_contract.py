@@ -59,7 +59,8 @@ FAMILIES = {  # full-size members of every supported family
 }  # fmt: skip
 RESIDUAL = ("test_resnet", "resnet18", "resnext50_32x4d", "seresnet50")
 ONLY_RESIDUAL = ("arl", "ran")
-ANYWHERE = (*(name for name in MECHANISMS if name not in ONLY_RESIDUAL), "patch")
+WITH_PAIRS = "arl-stack"  # needs names of layers
+ANYWHERE = (*(name for name in MECHANISMS if name not in {*ONLY_RESIDUAL, WITH_PAIRS}), "patch")
 STACKED = ("patch+gate", "patch+soft", "patch+arl", "patch+ran")
 
 
@@ -77,13 +78,16 @@ def zoo() -> Iterator[Case]:
         yield Case(ModelSpec(entry.backbone, entry.attention, dict(entry.kwargs)), (97, 129))
 
 
-VARIANTS = [
-    {"after": ("layer2", "layer4")},
-    {"combine": "gru", "gru_layers": 2, "gru_width": 16, "gru_bidirectional": True},
+PAIRS = {"pairs": (("layer1.0.conv2", "layer1.0.bn2"), ("layer3.0.bn2", "layer3.0.bn2"))}
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("arl-stack", PAIRS),
+    ("patch+arl-stack", PAIRS),
+    ("patch", {"after": ("layer2", "layer4")}),
+    ("patch", {"combine": "gru", "gru_layers": 2, "gru_width": 16, "gru_bidirectional": True}),
 ]
 TINY = [
     *grid(BACKBONES),
-    *(Case(ModelSpec("test_resnet", "patch", {"crops": 5, **options}), ODD) for options in VARIANTS),
+    *(Case(ModelSpec("test_resnet", mechanism, options), ODD) for mechanism, options in VARIANTS),
 ]
 LARGE = [*grid(FAMILIES), *zoo()]
 CASES = [
@@ -147,7 +151,7 @@ def expected_maps(spec: ModelSpec) -> int:
     """Return the number of maps: those listed for the (inner) mechanism, and the weights of crops."""
     mechanism = spec.attention.removeprefix("patch+").replace("patch", "none")
     listed = sum(map(int, re.findall(r"\d+", MAP_SUMMARIES[mechanism])))
-    layers = len(spec.kwargs.get("after", ()))
+    layers = len(spec.kwargs.get("after", ())) + len(spec.kwargs.get("pairs", ()))
     return listed + layers + sum(bool(spec.kwargs.get(layer)) for layer in ("initial", "end"))
 
 

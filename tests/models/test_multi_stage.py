@@ -175,13 +175,13 @@ def test_unknown_stage_raises() -> None:
 
 @torch.no_grad()
 def test_mel_cnn_is_attnmel_cnn_with_gates_fixed_to_one() -> None:
-    gated, plain = (
+    gated, baseline = (
         create_model(backbone="test_resnet", attention=attention, num_classes=2).eval()
         for attention in ("gate", "multi-stage")
     )
-    plain.load_state_dict({key: value for key, value in gated.state_dict().items() if "gates." not in key})
+    baseline.load_state_dict({key: value for key, value in gated.state_dict().items() if "gates." not in key})
     x = torch.rand(2, 3, 64, 80, generator=torch.manual_seed(0))
-    assert not torch.allclose(gated(x).logits, plain(x).logits, atol=1e-6)
+    assert not torch.allclose(gated(x).logits, baseline(x).logits, atol=1e-6)
     for gate in gated.gates:
         gate.phi.bias.fill_(100.0)
-    torch.testing.assert_close(gated(x).logits, plain(x).logits)
+    torch.testing.assert_close(gated(x).logits, baseline(x).logits)

@@ -9,6 +9,7 @@ from torch import Tensor
 from lesionlens.core.errors import ModelError
 from lesionlens.explanation.cam import eval_mode
 from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.arl_stack import ARLStackNet
 from lesionlens.models.base import Classifier
 from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
 from lesionlens.models.multi_stage import GatedClassifier
@@ -16,7 +17,9 @@ from lesionlens.models.patch_attention import PatchAttentionNet
 from lesionlens.models.residual_attention_network import ResidualAttentionNetwork
 
 HEAD_MAP_NAME = re.compile(r"soft head \d+")
-MAP_NAME_PREFIXES: dict[type[Classifier], str] = {GatedClassifier: "gate-", ResidualAttentionNetwork: "ran-"}
+MAP_NAME_PREFIXES: dict[type[Classifier], str] = {
+    GatedClassifier: "gate-", ResidualAttentionNetwork: "ran-", ARLStackNet: "arl-",
+}  # fmt: skip
 """Prefix of the stage in the name of a map; ARL's masks are named by the stage only."""
 
 
@@ -25,10 +28,10 @@ def attention_maps(
 ) -> dict[str, Float[Tensor, "b ..."]]:
     """Return the attention maps of a network at their own resolution, by names that are valid in file names.
 
-    ``layer1`` … are ARL's masks (of each stage's last block), ``ran-layer1`` … those of residual attention, both
-    averaged over channels; ``gate-pool3`` … are gates, ``soft`` is soft attention (the sum of its heads), and
-    ``initial-crops`` and ``end-crops`` are the weights of crops. Values can be compared within a map, but not between
-    maps.
+    ``layer1`` … are ARL's masks (of each stage's last block), ``arl-features.14`` … those of attention learning in a
+    stack of layers, and ``ran-layer1`` … those of residual attention, all averaged over channels; ``gate-pool3`` … are
+    gates, ``soft`` is soft attention (the sum of its heads), and ``initial-crops``, ``layer2-crops`` … and
+    ``end-crops`` are the weights of crops. Values can be compared within a map, but not between maps.
 
     Parameters
     ----------

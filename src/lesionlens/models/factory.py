@@ -7,6 +7,7 @@ from typing import Any
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models import weights as weight_files
 from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.arl_stack import ARLStackNet
 from lesionlens.models.backbone import BUILD_ERRORS
 from lesionlens.models.base import Classifier, TimmClassifier
 from lesionlens.models.datta2021 import DATTA_BACKBONES, DattaNet, DattaSoftAttentionNet
@@ -19,6 +20,7 @@ from lesionlens.models.zoo import get_entry
 MECHANISMS: dict[str, Callable[..., Classifier]] = {
     "none": TimmClassifier,
     "arl": ARLResNet,
+    "arl-stack": ARLStackNet,
     "multi-stage": MultiStageClassifier,
     "gate": GatedClassifier,
     "soft": SoftAttentionNet,
@@ -66,7 +68,12 @@ class ModelSpec:
 
     @property
     def uses_arl(self) -> bool:
-        """Whether the model uses attention residual learning."""
+        """Whether the model uses attention (residual) learning, whose masks add less than bf16 resolves."""
+        return self.has_arl_blocks or "arl-stack" in self.attention.split("+")
+
+    @property
+    def has_arl_blocks(self) -> bool:
+        """Whether the model has blocks of attention residual learning, which can be compiled."""
         return "arl" in self.attention.split("+")
 
     @property

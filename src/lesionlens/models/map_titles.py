@@ -28,6 +28,7 @@ MAP_TITLES = {
     "": "image",
     "initial-crops": "initial attention: weight of each crop",
     **{f"layer{stage}": f"ARL mask, stage {stage}" for stage in (1, 2, 3, 4)},
+    "arl-": "attention learning, mask of ",
     FEATURE_MAP_PREFIX: "ARL attention feature map, ",
     **{f"ran-layer{stage}": f"residual attention, stage {stage}" for stage in (1, 2, 3)},
     "gate-": "gate at ",
@@ -44,4 +45,4 @@ MAP_TITLES = {
 
 def map_kind(name: str) -> str:
     """Return the key of ``MAP_TITLES`` for a map's name; gates and feature maps of all stages have the same key."""
-    return next((prefix for prefix in ("gate-", FEATURE_MAP_PREFIX) if name.startswith(prefix)), name)
+    return next((prefix for prefix in ("gate-", "arl-", FEATURE_MAP_PREFIX) if name.startswith(prefix)), name)

@@ -14,6 +14,7 @@ MAP_SUMMARIES = {  # attention maps of each mechanism, for the listing
     "none": "",
     "multi-stage": "",
     "arl": "4 masks",
+    "arl-stack": "",
     "ran": "3 masks",
     "gate": "2 gates",
     "soft": "1 + 16 heads",

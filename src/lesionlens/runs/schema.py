@@ -153,8 +153,8 @@ class ModelRecipe(ConfigSection):
     backbone: str | None = Field(default=None, description="Name of a timm model; replaces `name`.")
     attention: str | None = Field(
         default=None,
-        description="Attention mechanism on the backbone: `none`, `arl`, `multi-stage`, `gate`, `ran`, `soft`, "
-        "`patch`, or `patch+` and another one. Null: none.",
+        description="Attention mechanism on the backbone: `none`, `arl`, `arl-stack`, `multi-stage`, `gate`, `ran`, "
+        "`soft`, `patch`, or `patch+` and another one. Null: none.",
     )
     weights: str = Field(
         default="none",

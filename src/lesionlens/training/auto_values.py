@@ -162,12 +162,15 @@ def settle_precision(
     channels_last
         Whether the model uses the channels-last memory format, which the compiled operation requires.
     """
-    is_arl = architecture.uses_arl
     if values.precision == "auto":
-        precision = "fp32" if is_arl else choose_precision(architecture, size, values.device, steps=num_steps)
-        values = values._replace(precision=precision)
+        if architecture.uses_arl:
+            values = values._replace(precision="fp32")
+        else:
+            precision = choose_precision(architecture, size, values.device, steps=num_steps)
+            values = values._replace(precision=precision)
     if values.compile == "auto":
-        is_worth_it = is_arl and channels_last and choose_compile(values.device, steps=num_steps)
+        can_compile = architecture.has_arl_blocks and channels_last
+        is_worth_it = can_compile and choose_compile(values.device, steps=num_steps)
         values = values._replace(compile="on" if is_worth_it else "off")
     return values
 
