@@ -182,6 +182,9 @@ def test_means_with_and_without_an_artifact(table: LesionTable) -> None:
     assert present == pytest.approx((values["i0"] + values["i2"]) / 2)
     assert absent == pytest.approx(values["i1"])
     assert difference == pytest.approx(present - absent)
+    # one image without hair: no interval of its mean, and none of the difference, which would be too narrow
+    assert np.isfinite(hair.means[0].low)
+    assert np.isnan([hair.means[1].low, hair.means[2].low]).all()
 
 
 def test_crop_weights_are_not_spatial(table: LesionTable) -> None:

@@ -82,7 +82,7 @@ def evaluate_maps_command(
     from lesionlens.explanation.localization import evaluate_localization
     from lesionlens.explanation.localization_result import (
         artifact_table,
-        localization_table,
+        localization_tables,
         write_localization,
     )
     from lesionlens.explanation.map_references import ReferenceFolders
@@ -113,8 +113,8 @@ def evaluate_maps_command(
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     write_localization(out, result)
-    make_console().print(localization_table(result))
-    if result.by_artifact:
+    make_console().print(localization_tables(result))
+    if artifacts is not None:
         make_console().print(artifact_table(result))
     excluded = f"; {len(result.excluded)} excluded, see excluded.csv" if result.excluded else ""
     print_line(console, f"{len(result.images)} images{excluded}. Results are in {out}.")

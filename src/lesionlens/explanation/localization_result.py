@@ -1,13 +1,14 @@
 """Result of an evaluation of maps: means over images with intervals over lesions, files, and a table."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 
 from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
@@ -29,6 +30,11 @@ MAP_METRIC_TITLES = {
     "kl_divergence": "KL divergence",
     "nss": "NSS",
 }
+_METRIC_GROUPS = (
+    ("iou", "iou_auc", "pointing_game", "energy_pointing_game"),
+    ("artifact_energy", "artifact_area"),
+    ("correlation", "kl_divergence", "nss"),
+)
 ANY_ARTIFACT = "any"
 """Name of a comparison of images with at least one artifact and images without any."""
 _MEANS = ("with", "without", "difference")
@@ -54,7 +60,7 @@ class ArtifactComparison(NamedTuple):
     num_with, num_without
         Numbers of images behind both means.
     means
-        Means with and without the artifact, and with minus without.
+        Means with and without the artifact, and with minus without, which has no interval if one of the two has none.
     """
 
     artifact: str
@@ -121,10 +127,14 @@ class MapAverages:
             if not all(group.any() for group in groups):
                 continue
             present, absent = (self._mean(np.where(group, values, np.nan)) for group in groups)
-            pairs = [present, absent, (present[0] - absent[0], present[1] - absent[1])]
-            means = [self._estimate(metric, map_name, mean, resampled) for mean, resampled in pairs]
+            first, second = (self._estimate(metric, map_name, *mean) for mean in (present, absent))
+            difference = self._estimate(metric, map_name, present[0] - absent[0], present[1] - absent[1])
+            if np.isnan(
+                [first.low, second.low]
+            ).any():  # the images of one lesion do not show how much lesions vary
+                difference = replace(difference, low=np.nan, high=np.nan)
             counts = [int(group.sum()) for group in groups]
-            yield ArtifactComparison(artifact, counts[0], counts[1], (means[0], means[1], means[2]))
+            yield ArtifactComparison(artifact, counts[0], counts[1], (first, second, difference))
 
     def _columns(self) -> Iterator[tuple[str, str, FloatArray]]:
         """Yield map, metric and values (n,) of each metric that an image has."""
@@ -190,14 +200,22 @@ def _write_by_artifact(path: Path, comparisons: Sequence[ArtifactComparison]) ->
     _write_rows(path, ("map", "measure", "artifact", "images_with", "images_without", *numbers), rows)
 
 
-def localization_table(result: LocalizationResult) -> Table:
-    """Return a table for the terminal: means with intervals, one row per map."""
-    metrics = list(dict.fromkeys(item.metric for item in result.estimates))
-    table = _table("Map", *(MAP_METRIC_TITLES[metric] for metric in metrics))
-    for name in dict.fromkeys(str(item.scope) for item in result.estimates):
-        by_metric = {item.metric: item for item in result.estimates if item.scope == name}
-        table.add_row(name, *(format_with_interval(by_metric[m]) if m in by_metric else "–" for m in metrics))
-    return table
+def localization_tables(result: LocalizationResult) -> Group:
+    """Return tables for the terminal, one per kind of reference: means with intervals, one row per map."""
+    by_metric = {(str(item.scope), item.metric): item for item in result.estimates}
+    maps = list(dict.fromkeys(name for name, _ in by_metric))
+    tables = []
+    for group in _METRIC_GROUPS:
+        metrics = [metric for metric in group if any((name, metric) in by_metric for name in maps)]
+        table = _table("Map", *(MAP_METRIC_TITLES[metric] for metric in metrics))
+        for name in maps:
+            table.add_row(name, *(_format_mean(by_metric.get((name, metric))) for metric in metrics))
+        tables += [table] if metrics else []
+    return Group(*tables)
+
+
+def _format_mean(estimate: Estimate | None) -> str:
+    return "–" if estimate is None else format_with_interval(estimate)
 
 
 def artifact_table(result: LocalizationResult, metric: str = "energy_pointing_game") -> Table:

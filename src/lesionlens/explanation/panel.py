@@ -17,7 +17,7 @@ from lesionlens.core.fileio import atomic_write
 from lesionlens.core.fonts import LINE_SPACING, text_height, wrap_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import display_name
-from lesionlens.models.map_titles import map_title
+from lesionlens.models.map_titles import RAW_SUFFIX, map_title
 
 MAX_PANEL_COLUMNS = 6  # images per row, so that a panel fits on a page
 PANEL_IMAGE_WIDTH = 2.3  # inches
@@ -165,6 +165,8 @@ def _legend(overlays: Mapping[str, ndarray], target_class: str) -> str:
         entries.append(
             "uncolored: low, yellow: high; each map is scaled separately; white: not covered by any crop"
         )
+    if any(name.endswith(RAW_SUFFIX) for name in overlays):
+        entries.append("map only: violet: low, yellow: high")
     if crop_weights:
         entries.append("frames: brighter and thicker for crops of higher weight")
     if target_class and any(name.endswith(("cam", "campp")) for name in overlays):
