@@ -1,4 +1,4 @@
-"""Figure of images before and after preprocessing (Zhang et al. 2019, Figs. 8 and 10)."""
+"""Figure of images before and after preprocessing (Zhang et al. 2019, Figs. 8 and 10; Yan 2020, Fig. 3.4)."""
 
 import numpy as np
 from numpy import ndarray
@@ -23,7 +23,9 @@ COLOR_CONSTANCY_TITLES = {
 
 
 def preprocessing_figure(results: TableResults) -> CaptionedFigure | None:
-    """Show the original images, then those of each panel's preprocessing: colors, hair removal, crop to the lesion.
+    """Show the original images, then each panel's preprocessing: colors, hair removal, lesion mask, crop to the lesion.
+
+    Masks are shown if the recipes use a folder of masks, or crop to the lesion.
 
     Raises
     ------
@@ -44,13 +46,16 @@ def preprocessing_figure(results: TableResults) -> CaptionedFigure | None:
         ): card
         for card in cards
     }
+    with_masks = any(panel.cells[0].recipe.data.mask_dir for panel in panels)
     rows = [
-        row for card in distinct.values() for row in _processed_rows(card.preprocessing, selection.images)
+        row
+        for card in distinct.values()
+        for row in _processed_rows(card.preprocessing, selection.images, with_masks=with_masks)
     ]
     if not rows:
         raise RunError(
             "the figure shows images before and after preprocessing, but its rows' recipes do not change them; one of "
-            "them needs data.color_constancy, data.hair_removal or crops.roi_margin"
+            "them needs data.color_constancy, data.hair_removal, data.mask_dir or crops.roi_margin"
         )
     side = cards[0].preprocessing.max_short_side
     originals = [
@@ -61,7 +66,9 @@ def preprocessing_figure(results: TableResults) -> CaptionedFigure | None:
     return CaptionedFigure(figure, spec.caption, (*notes, *selection.notes), is_vector=False)
 
 
-def _processed_rows(preprocessing: Preprocessing, images: list[SelectedImage]) -> list[GridRow]:
+def _processed_rows(
+    preprocessing: Preprocessing, images: list[SelectedImage], *, with_masks: bool
+) -> list[GridRow]:
     """Return a row for color and hair, and rows for mask and crop; none for steps that are not used."""
     decoded = [preprocessing.load_image(image.path) for image in images]
     rows = []
@@ -72,9 +79,10 @@ def _processed_rows(preprocessing: Preprocessing, images: list[SelectedImage]) -
     if any(steps):
         cells = [GridCell(limit_size(pixels, FIGURE_MAX_SIZE)) for pixels in decoded]
         rows.append(GridRow(", ".join(filter(None, steps)), cells))
-    if preprocessing.roi_margin is not None:
-        pairs = list(zip(images, decoded, strict=True))
+    pairs = list(zip(images, decoded, strict=True))
+    if with_masks or preprocessing.roi_margin is not None:
         rows.append(GridRow("lesion mask", [_mask_cell(image, pixels) for image, pixels in pairs]))
+    if preprocessing.roi_margin is not None:
         cells = [_crop_cell(preprocessing, image, pixels) for image, pixels in pairs]
         rows.append(GridRow("crop to the lesion", cells))
     return rows
