@@ -18,6 +18,7 @@ from lesionlens.core.errors import RunError
 from lesionlens.datasets.registry import load_table
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.explanation.explain import explain_image
+from lesionlens.imaging.masks import write_mask
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.factory import ModelSpec
 from lesionlens.models.saved_model import ModelCard, load_model, save_model
@@ -203,9 +204,25 @@ def test_preprocessing_rows(cells: tuple[RunCell, ...]) -> None:
         assert width <= cropped[index].shape[1] <= min(1.4 * width + 2, SIZE[1])
 
 
+def test_masks_of_a_folder_are_shown_without_a_crop(
+    cells: tuple[RunCell, ...], synthetic_set: Path, tmp_path: Path
+) -> None:
+    source = load_table(f"ham10000:{synthetic_set}")
+    for image_id in source.frame["image_id"]:
+        write_mask(tmp_path / f"{image_id}.png", np.indices(SIZE)[0] < SIZE[0] // 4)
+    (cell,) = (cell for cell in cells if cell.row == "plain")
+    data = cell.recipe.data.model_copy(update={"mask_dir": str(tmp_path)})
+    predicted = replace(cell, recipe=cell.recipe.model_copy(update={"data": data}))
+    sketch = preprocessing_figure(
+        results([predicted], {"kind": "preprocessing", "count": 2, "panels": [{"row": "plain"}]})
+    )
+    _, _, *masks = shown(sketch)
+    assert [mask.mean() / 255 for mask in masks] == pytest.approx([0.25, 0.25], abs=0.02)
+
+
 def test_figure_of_unprocessed_inputs_raises(cells: tuple[RunCell, ...]) -> None:
     with pytest.raises(
-        RunError, match=r"needs data\.color_constancy, data\.hair_removal or crops\.roi_margin"
+        RunError, match=r"needs data\.color_constancy, data\.hair_removal, data\.mask_dir or crops"
     ):
         preprocessing_figure(results(cells, {"kind": "preprocessing", "panels": [{"row": "plain"}]}))
 

@@ -29,8 +29,8 @@ STATE_LABELS = {
 OPEN_QUESTIONS_TITLE = "Questions that the papers leave open"
 EXCLUDED_NOTE = """\
 Not included are Tables I and II of Zhang et al. and Table I of Gessert et al., which list architectures and dataset
-sizes and train nothing, and Figs. 1 to 4 and 8 of Zhang et al., 3.1, 3.4 and 3.5 of Yan, 1 to 3 of Gessert et al. and 1
-to 6 and 8 of Datta et al., which show networks, data, or examples like those of other figures."""
+sizes and train nothing, and Figs. 1 to 4 of Zhang et al., 3.1 of Yan, 1 to 3 of Gessert et al. and 1 to 6 and 8 of
+Datta et al., which show networks, data, or examples like those of other figures."""
 PREFACE = """\
 Each table and figure is a YAML file in the package and is reproduced by its name: `lesionlens reproduce patch/table2`.
 The first author works as well as the paper's key: `gessert/table2`. *Rows × trainings* is the number of trained rows
