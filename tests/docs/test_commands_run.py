@@ -68,7 +68,6 @@ NOT_COMPLETE = {
     "lesionlens reproduce --profile smoke",
     "lesionlens reproduce patch/table2",
     "lesionlens segment predict",
-    "lesionlens segment train",
     "lesionlens segment train --resume RUN",
     "lesionlens train",
     "lesionlens train --resume DIRECTORY",
