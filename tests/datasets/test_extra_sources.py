@@ -52,6 +52,7 @@ def test_new_images_are_trained_and_duplicates_are_not(tmp_path: Path) -> None:
         extended.splits.description
         == "custom; 1 extra image (1 nevus) of extra, tested in the training split"
     )
+    assert extended.splits.extra_train == {"nevus": 1}
     assert list(reasons) == ["f", "g", "h", "i", "d", "j"]
     assert reasons["j"] == "in the official test split of its dataset, which never trains"
     assert reasons["f"] == "the same file as d"

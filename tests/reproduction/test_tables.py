@@ -274,6 +274,12 @@ def test_the_layers_of_fig_7_are_those_that_end_their_blocks() -> None:
         assert convolutions[layer - 1].endswith(f"{block}.conv3")
 
 
+def test_extra_images_of_the_arl_paper() -> None:
+    """Section IV.A: 1,320 images; those of fig10 are not trained on."""
+    for name in (name for name in PAPERS if name.startswith("arl/") and name != "arl/fig10"):
+        assert list(read(name).extra_train.values()) == [466, 822, 32], name
+
+
 def test_patch_dropout_sweeps_as_its_axis_says() -> None:
     experiment = read("patch/fig5")
     for row, _, recipe in recipes("patch/fig5"):

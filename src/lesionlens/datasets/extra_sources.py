@@ -144,7 +144,8 @@ def _extend_splits(
     excluded: tuple[tuple[str, str], ...],
 ) -> DatasetSplits:
     names = ", ".join(extra.name for extra in extras)
-    classes = ", ".join(f"{count:,} {name}" for name, count in added["diagnosis"].value_counts().items())
+    counts = {str(name): int(count) for name, count in added["diagnosis"].value_counts().items()}
+    classes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     number = pluralize(len(added), "extra image") + (f" ({classes})" if classes else "")
     extra = f"{number} of {names} in the training split" if extras else ""
     return replace(
@@ -152,4 +153,5 @@ def _extend_splits(
         splits={**splits.splits, "train": (*splits.splits["train"], *added["image_id"])},
         description="; ".join(filter(None, [splits.description, extra])),
         excluded=(*splits.excluded, *excluded),
+        extra_train=counts,
     )

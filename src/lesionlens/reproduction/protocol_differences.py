@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from lesionlens.datasets.summary import table_completeness
 from lesionlens.datasets.table import LesionTable
+from lesionlens.evaluation.formatting import display_name
 from lesionlens.runs.schema import Recipe
 
 # what the machine has: no key of these changes a result
@@ -54,6 +55,21 @@ def run_differences(metadata: Mapping[str, Any], fingerprint: str) -> Iterator[s
         yield "data.cache=jpeg, which compresses the images again"
     if fingerprint and metadata["data"].get("fingerprint") not in (None, fingerprint):
         yield "other images or labels than those of the dataset now"
+
+
+def describe_extra_images(added: Mapping[str, int], published: Mapping[str, int]) -> str:
+    """Return how many extra training images of each class were added, and how many the paper has.
+
+    Examples
+    --------
+    >>> describe_extra_images({"nevus": 12, "melanoma": 466}, {"melanoma": 466})
+    'Extra training images: 466 of melanoma (paper: 466), 12 of nevus (paper: 0).'
+    """
+    counts = (
+        f"{added.get(name, 0):,} of {display_name(name)} (paper: {published.get(name, 0):,})"
+        for name in dict.fromkeys([*published, *added])
+    )
+    return f"Extra training images: {', '.join(counts)}."
 
 
 def dataset_differences(table: LesionTable) -> Iterator[str]:

@@ -27,6 +27,7 @@ from lesionlens.reproduction.plan_data import PlanData
 from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, TableResults, make_plan
 from lesionlens.reproduction.protocol_differences import (
     dataset_differences,
+    describe_extra_images,
     merge_differences,
     run_differences,
 )
@@ -280,6 +281,17 @@ def _finished_differences(job: Job, options: ReproductionOptions, data: PlanData
     return list(run_differences(job.run_dir(options.out).metadata(), table.fingerprint()))
 
 
+def _extra_image_caveats(plan: TablePlan, options: ReproductionOptions) -> Iterable[str]:
+    """Return how many extra training images each class has in the finished runs, and in the paper."""
+    jobs = [job for job in plan.jobs() if job.recipe.data.extra_train and job.is_finished(options.out)]
+    counts = [job.run_dir(options.out).metadata()["data"].get("extra_train") for job in jobs]
+    return dict.fromkeys(
+        describe_extra_images(added, plan.spec.extra_train)
+        for added in counts
+        if added and plan.spec.extra_train
+    )
+
+
 def _protocol_caveats(
     plan: TablePlan, options: ReproductionOptions, differences: Sequence[str]
 ) -> Iterable[str]:
@@ -290,6 +302,7 @@ def _protocol_caveats(
         yield options.profile.summary
     if (load_table(plan.source).frame["source"] == "synthetic").any():
         yield SYNTHETIC_DATA_NOTICE
+    yield from _extra_image_caveats(plan, options)
     if options.overrides and not differences:
         yield f"Overrides of every recipe: {' '.join(options.overrides)}."
     if options.profile.name == "short" and plan.spec.short_overrides:

@@ -224,6 +224,8 @@ class TableSpec(ConfigSection):
     artifact_sets
         Generated sets by name. A row trains on one by ``data.source=set:NAME``; a column is measured on one by
         ``artifact_set``.
+    extra_train
+        Number of training images of each class that the paper adds to the dataset, as ``data.extra_train`` does.
     segmenter
         Segmentation model whose masks the rows with ``data.mask_dir`` use; or the name of a table that has one.
     short_overrides
@@ -248,6 +250,7 @@ class TableSpec(ConfigSection):
     paper_test: PaperTestSpec | None = None
     figure: FigureSpec | None = None
     artifact_sets: dict[str, ArtifactSet] = Field(default_factory=dict)
+    extra_train: dict[str, int] = Field(default_factory=dict)
     segmenter: SegmenterSpec | str | None = None
     short_overrides: StrTuple = ()
     differences: StrTuple = ()

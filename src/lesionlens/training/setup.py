@@ -116,6 +116,7 @@ class RunSetup:
             "classes": list(self.task.classes),
             "warnings": list(self.table.warnings),
             "split": self.splits.description,
+            "extra_train": dict(self.splits.extra_train),
             "caveats": [caveat._asdict() for caveat in self.splits.caveats],
             "excluded": len(self.excluded),
             "attention_prior": {},

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -54,12 +54,15 @@ class DatasetSplits:
         Statements that a report must show, such as data leakage between splits or a missing test split.
     excluded
         Images that are in no split: pairs of image ID and reason.
+    extra_train
+        Number of training images of each class that ``add_extra_training_images`` added.
     """
 
     splits: Mapping[str, tuple[str, ...]]
     description: str
     caveats: tuple[SplitCaveat, ...]
     excluded: tuple[tuple[str, str], ...] = ()
+    extra_train: Mapping[str, int] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write a CSV file ``image_id,split``, with two rows for an image in two splits and none if it is excluded."""
