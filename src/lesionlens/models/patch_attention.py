@@ -47,11 +47,13 @@ def log_vote_fractions(logits: Float[Tensor, "b n k"]) -> Logits:
     """Return logits whose softmax is the fraction of the crops that vote for each class.
 
     A crop votes for the class of its largest logit, of equal ones for the first. Classes with equally many votes have
-    equal scores.
+    equal scores. Votes have no gradient; for explanations it is that of the mean logits.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     votes = nn.functional.one_hot(logits.argmax(dim=2), logits.shape[2]).to(wide)
-    return votes.mean(dim=1).clamp_min(torch.finfo(wide).tiny).log()
+    log_fractions = votes.mean(dim=1).clamp_min(torch.finfo(wide).tiny).log()
+    mean = logits.to(wide).mean(dim=1)
+    return log_fractions + (mean - mean.detach())
 
 
 CROP_AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
