@@ -179,7 +179,9 @@ def _test_contrasts(
         for runs, evidence in zip(contrasts, _evidence(results, contrasts), strict=True)
     ]
     undefined = [test for test in tested if math.isnan(test.outcome.p)]
-    weakest = (undefined or sorted(tested, key=lambda test: test.outcome.p))[-1]
+    weakest = max(tested, key=lambda test: test.outcome.p)
+    if undefined:
+        weakest = min(undefined, key=lambda test: hypothesis.support(test.runs.mean))
     contrary = weakest.outcome.p_two_sided
     if len(tested) > 1:
         against = [test.outcome.p_two_sided for test in tested if hypothesis.support(test.runs.mean) < 0]
