@@ -39,6 +39,18 @@ TABLE = table(["a", "a", "b", "c", "d", "e", "f", "g"])
 EXACT = square_masks([4, 6, 8, None, 10, 12, 14, 16])
 
 
+def test_only_exact_probabilities_stay_gray() -> None:
+    ramp = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (30, 1))
+    masks = MaskStore([compress_mask(ramp)], [(30, 40)])
+    exact, eroded = (
+        build_attention_targets(masks, table(["a"]), [(30, 40)], degradation=name, severity=severity)
+        for name, severity in (("exact", None), ("eroded", 0.0))
+    )
+    np.testing.assert_array_equal(exact.masks[0], ramp)
+    np.testing.assert_array_equal(eroded.masks[0], np.where(ramp > 127, 255, 0))
+    assert exact.mean_iou == 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(LESIONS, st.data(), st.integers(0, 5))
 def test_sampled_masks_are_nested_and_grouped_by_lesion(

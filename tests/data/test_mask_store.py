@@ -50,6 +50,33 @@ def test_masks_are_stored_compressed() -> None:
     assert len(compress_mask(blob((512, 683)))) < 4000
 
 
+def test_probabilities_stay_gray_except_for_boxes(tmp_path: Path) -> None:
+    """A ramp from 0 to 1: as a prior it is itself, as a mask it begins at a probability of 0.5."""
+    ramp = np.tile(np.rint(np.linspace(0, 255, SHAPE[1])).astype(np.uint8), (SHAPE[0], 1))
+    masks, table = tmp_path / "masks", make_table(tmp_path, [write_png(tmp_path / "binary.png", blob())])
+    write_png(masks / "i0.png", ramp)
+    for kind, expected in (("lesion", ramp), ("background", 255 - ramp)):
+        loaded = load_masks(table, kind, [SHAPE], mask_dir=masks, probabilities=True).masks[0]
+        np.testing.assert_array_equal(loaded, expected)
+    np.testing.assert_array_equal(load_masks(table, str(masks), [SHAPE], probabilities=True).masks[0], ramp)
+    with pytest.raises(DataError, match="neither dark nor bright"):
+        load_lesion_boxes(table, [SHAPE], 0, mask_dir=masks)
+    (masks / "masks.json").write_text(json.dumps({"probabilities": True}))
+    (box,) = load_lesion_boxes(table, [SHAPE], 0, mask_dir=masks).boxes
+    assert box == CropBox(0, float(np.argmax(ramp[0] >= 127.5)), SHAPE[0], SHAPE[1] // 2)
+
+
+def test_binary_masks_are_the_same_as_probabilities(tmp_path: Path) -> None:
+    table = make_table(tmp_path, [""])
+    write_png(tmp_path / "masks" / "i0.png", blob((450, 600)))
+    binary, gray = (
+        load_masks(table, "lesion", [SHAPE], mask_dir=tmp_path / "masks", probabilities=option).masks[0]
+        for option in (False, True)
+    )
+    assert binary is not None
+    np.testing.assert_array_equal(gray, binary)
+
+
 def test_masks_are_resized_and_background_is_inverted(tmp_path: Path) -> None:
     table = make_table(
         tmp_path,

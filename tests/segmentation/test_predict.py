@@ -63,6 +63,23 @@ def test_largest_only_keeps_one_component(tmp_path: Path, dark: LoadedSegmentati
 
 
 @pytest.mark.usefixtures("network")
+def test_probabilities_are_those_of_the_logits(tmp_path: Path) -> None:
+    """A logit is 0.5 minus the gray level; thresholded at 0.5, the probabilities are the binary masks."""
+    ramp = np.repeat(np.linspace(0, 255, 48).astype(np.uint8)[None, :, None], 32, axis=0).repeat(3, axis=2)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    segment_images(tmp_path, [tmp_path / "a.png"], tmp_path / "p", probabilities=True)
+    segment_images(tmp_path, [tmp_path / "a.png"], tmp_path / "b", largest_only=False)
+    written = np.asarray(Image.open(tmp_path / "p" / "a_segmentation.png"))
+    expected = 255 / (1 + np.exp(ramp[..., 0] / 255 - 0.5))
+    np.testing.assert_allclose(written, expected, atol=0.51)
+    assert len(np.unique(written)) > 16
+    masks = [read_mask(tmp_path / name / "a_segmentation.png") for name in ("p", "b")]
+    np.testing.assert_array_equal(*masks)
+    with pytest.raises(DataError, match="no largest component"):
+        segment_images(tmp_path, [tmp_path / "a.png"], tmp_path / "c", probabilities=True, largest_only=True)
+
+
+@pytest.mark.usefixtures("network")
 def test_existing_masks_are_skipped_or_overwritten(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     write_square(tmp_path / "in" / "a.png")

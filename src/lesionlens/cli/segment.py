@@ -126,6 +126,10 @@ def segment_predict_command(
             help="Keep only the largest connected component, with holes filled; default: as in training.",
         ),
     ] = None,
+    probabilities: Annotated[
+        bool,
+        typer.Option("--probabilities", help="Write gray masks: the probability of each pixel, 0 to 255."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict existing masks again.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 16,
@@ -148,6 +152,7 @@ def segment_predict_command(
             sources,
             out,
             largest_only=keep_largest_component,
+            probabilities=probabilities,
             overwrite=overwrite,
             device=device,
             batch_size=batch_size,

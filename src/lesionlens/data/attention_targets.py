@@ -12,7 +12,7 @@ from lesionlens.core.prefetch import prefetch
 from lesionlens.data.mask_degradation import MaskDegradation, degrade_mask, hash_seed
 from lesionlens.data.mask_store import MaskImage, MaskStore, compress_mask
 from lesionlens.datasets.table import LesionTable
-from lesionlens.imaging.masks import ImageSize, iou
+from lesionlens.imaging.masks import ImageSize, binarize_mask, iou
 
 
 class AttentionTargets(NamedTuple):
@@ -57,10 +57,12 @@ def build_attention_targets(
 ) -> AttentionTargets:
     """Sample a fraction of a table's masks and degrade them.
 
+    Masks of probabilities stay gray unless their outline is degraded, for which they are thresholded at 0.5.
+
     Parameters
     ----------
     exact_masks
-        Exact mask of each row; at least one row has a mask.
+        Exact mask of each row, binary or of probabilities; at least one row has a mask.
     table
         Table whose rows the masks belong to.
     shapes
@@ -98,11 +100,13 @@ def build_attention_targets(
             return None, np.nan
         if degradation == "mismatched":
             mask = _resize_nearest(mask, shapes[index])
-        elif background:
+        elif degradation != "exact" and background:
+            mask = binarize_mask(mask)
             mask = ~degrade_mask(~mask, degradation, severity, seed=seed, image_id=image_ids[index])
-        else:
+        elif degradation != "exact":
+            mask = binarize_mask(mask)
             mask = degrade_mask(mask, degradation, severity, seed=seed, image_id=image_ids[index])
-        return compress_mask(mask), iou(mask, exact)
+        return compress_mask(mask), iou(binarize_mask(mask), binarize_mask(exact))
 
     compressed, ious = zip(*prefetch(make_target, range(len(exact_masks))), strict=True)
     return AttentionTargets(

@@ -15,19 +15,20 @@ from lesionlens.datasets.file_layout import find_masks, lesion_mask_paths
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.table import LesionTable
 from lesionlens.imaging.boxes import CropBox, lesion_bounding_box
-from lesionlens.imaging.masks import ImageSize, load_mask, read_mask
+from lesionlens.imaging.masks import ImageSize, load_mask, load_probabilities, read_mask
 from lesionlens.imaging.superpixels import union_of_features
 
 MASK_KINDS = ("lesion", "background", "dermoscopic", "artifacts")
 ARTIFACT_MASKS_DIR = "artifact_masks"
 """Directory of artifact masks ``ID.png`` (hair, rulers, ink) in a dataset's directory or next to a custom table."""
+_GRAY_MARK = b"gray"  # no compressed data begin with this
 MaskImage = NDArray[np.uint8]
 MaskReader = Callable[[int, ImageSize], MaskImage | str]
 """Function of a row index and an image size that returns the mask, or the reason why there is none."""
 
 
 class MaskStore:
-    """Sequence of masks, uint8 (h, w) of 0 and 255 or None, stored as compressed bits.
+    """Sequence of masks, uint8 (h, w) from 0 to 255 or None, compressed; binary masks are stored as bits.
 
     Parameters
     ----------
@@ -52,12 +53,17 @@ class MaskStore:
         compressed, (height, width) = self._compressed[index], self._shapes[index]
         if compressed is None:
             return None
+        if compressed.startswith(_GRAY_MARK):
+            levels = np.frombuffer(zlib.decompress(compressed[len(_GRAY_MARK) :]), dtype=np.uint8)
+            return levels.reshape(height, width).copy()
         bits = np.unpackbits(np.frombuffer(zlib.decompress(compressed), dtype=np.uint8), count=height * width)
         return bits.reshape(height, width) * np.uint8(255)
 
 
 def compress_mask(mask: MaskImage) -> bytes:
-    """Compress the nonzero pixels of a mask: about one kilobyte for a lesion of any size."""
+    """Compress a mask: about one kilobyte for a binary one of a lesion of any size; probabilities as bytes."""
+    if ((mask != 0) & (mask != 255)).any():
+        return _GRAY_MARK + zlib.compress(mask.tobytes(), level=1)
     return zlib.compress(np.packbits(mask != 0).tobytes(), level=1)
 
 
@@ -82,6 +88,7 @@ def load_masks(
     shapes: Sequence[ImageSize],
     *,
     mask_dir: Path | None = None,
+    probabilities: bool = False,
     progress: ProgressCallback | None = None,
 ) -> LoadedMasks:
     """Load the masks of a table's images, resized to the images.
@@ -98,6 +105,8 @@ def load_masks(
         Height and width of each row's cached image.
     mask_dir
         Directory of lesion masks that replace those of the table.
+    probabilities
+        Whether gray masks of a directory are probabilities, as for ``load_probabilities``, instead of binary masks.
     progress
         Called with the number of finished rows and of all rows.
 
@@ -113,7 +122,7 @@ def load_masks(
         An unknown kind, a directory that does not exist, masks that cannot be read or do not fit their image (the
         message has their number and the first few names), or no image with a mask.
     """
-    read = mask_reader(table, kind, mask_dir)
+    read = mask_reader(table, kind, mask_dir, probabilities=probabilities)
     issues = IssueCollector()
     masks: list[bytes | None] = []
     excluded: list[tuple[str, str]] = []
@@ -202,7 +211,9 @@ def load_lesion_boxes(
     return LesionBoxes(boxes, loaded.excluded)
 
 
-def mask_reader(table: LesionTable, kind: str, mask_dir: Path | None = None) -> MaskReader:
+def mask_reader(
+    table: LesionTable, kind: str, mask_dir: Path | None = None, *, probabilities: bool = False
+) -> MaskReader:
     """Return a function that reads masks of one kind; see ``load_masks`` for the parameters.
 
     Artifact masks are read from the directory ``ARTIFACT_MASKS_DIR``. An image inside the dataset's directory without
@@ -218,24 +229,28 @@ def mask_reader(table: LesionTable, kind: str, mask_dir: Path | None = None) -> 
     if kind == "dermoscopic":
         return _dermoscopic_mask_reader(table)
     if kind in MASK_KINDS:
-        read = _file_mask_reader(table, lesion_mask_paths(table, mask_dir))
+        load = load_probabilities if probabilities and mask_dir else load_mask
+        read = _file_mask_reader(table, lesion_mask_paths(table, mask_dir), load)
         return read if kind == "lesion" else _inverted_mask_reader(read)
     if not Path(kind).expanduser().is_dir():
         raise DataError(
             f"{unknown_name_message('kind of mask', kind, MASK_KINDS)}, or a directory of masks; there is no directory "
             f"{kind}"
         )
-    return _file_mask_reader(table, lesion_mask_paths(table, Path(kind)))
+    load = load_probabilities if probabilities else load_mask
+    return _file_mask_reader(table, lesion_mask_paths(table, Path(kind)), load)
 
 
-def _file_mask_reader(table: LesionTable, mask_paths: Sequence[Path | None]) -> MaskReader:
+def _file_mask_reader(
+    table: LesionTable, mask_paths: Sequence[Path | None], load: Callable[..., MaskImage]
+) -> MaskReader:
     images = table.paths
 
     def read(index: int, shape: ImageSize) -> MaskImage | str:
         mask_path = mask_paths[index]
         if mask_path is None:
             return f"{images[index].name} has no mask"
-        mask = load_mask(mask_path, shape, image_path=images[index])
+        mask = load(mask_path, shape, image_path=images[index])
         return mask if mask.any() else f"the mask {mask_path} is empty"
 
     return read

@@ -25,6 +25,7 @@ _DARK, _BRIGHT = 64, 192  # a soft mask has levels below the first and from the 
 _MAX_SOFT_FRACTION = 0.25  # pixels between dark and bright; in photographs of skin there are more
 _MAX_PLATEAU_FRACTION = 0.005  # flat area at one level between dark and bright: a third class, not an edge
 _GRAY_TOLERANCE = 8  # difference of the channels of a gray pixel in a JPEG
+MIN_PROBABILITY_LEVELS = 16  # a gray mask with fewer levels may number classes
 _COLOR_TOLERANCE = 48  # difference of two pixels of one color in a JPEG
 _MAX_GROUND = 96  # brightest channel of a dark ground, such as the dark end of a color map
 
@@ -39,6 +40,22 @@ def lesion_pixels(samples: Samples) -> _Mask:
     """
     split_gray = _split_soft if samples.format in _LOSSY_FORMATS else _split_gray
     return _inside(samples, split_gray, _split_color)
+
+
+def gray_levels(samples: Samples) -> npt.NDArray[np.uint8] | None:
+    """Return the levels of a gray mask scaled to 0..255, (h, w); None if it is colored, transparent or lossy."""
+    values = samples.values
+    if samples.format in _LOSSY_FORMATS or samples.alpha is not None or samples.palette is not None:
+        return None
+    if values.ndim == 3:
+        if (_brightest_channel(values) != _darkest_channel(values)).any():
+            return None
+        values = values[..., 0]
+    if values.dtype.kind == "f":
+        return np.asarray(np.rint(values * 255), np.uint8) if 0 <= values.min() <= values.max() <= 1 else None
+    if values.dtype.kind != "u":
+        return None
+    return np.asarray(np.rint(values / (np.iinfo(values.dtype).max / 255)), np.uint8)
 
 
 def structure_pixels(samples: Samples) -> _Mask:

@@ -1,4 +1,4 @@
-"""Binary masks: reading, resizing to the image, cleaning and writing."""
+"""Masks, binary or of probabilities: reading, resizing to the image, cleaning and writing."""
 
 from pathlib import Path
 
@@ -10,19 +10,29 @@ from scipy import ndimage
 
 from lesionlens.core.errors import DataError
 from lesionlens.core.fileio import atomic_write
-from lesionlens.imaging.decode import read_samples
-from lesionlens.imaging.mask_encoding import lesion_pixels, structure_pixels
+from lesionlens.core.json_file import read_json
+from lesionlens.imaging.decode import Samples, read_samples
+from lesionlens.imaging.mask_encoding import (
+    MIN_PROBABILITY_LEVELS,
+    gray_levels,
+    lesion_pixels,
+    structure_pixels,
+)
 
 BinaryMask = NDArray[np.bool_]
 ImageSize = tuple[int, int]
 """Height and width in pixels."""
 
 ASPECT_TOLERANCE = 0.01
+MASK_PROVENANCE_FILE = "masks.json"
+"""File in a directory of predicted masks; its key ``probabilities`` says that gray levels are probabilities."""
 MASK_SUFFIX = "_segmentation.png"  # the official name: ISIC_0000000_segmentation.png
 
 
 def read_mask(path: Path, *, size: ImageSize | None = None, nonzero: bool = False) -> BinaryMask:
     """Read a mask file, (h, w).
+
+    A mask of probabilities (see ``MASK_PROVENANCE_FILE``) is thresholded at 0.5.
 
     Parameters
     ----------
@@ -44,7 +54,7 @@ def read_mask(path: Path, *, size: ImageSize | None = None, nonzero: bool = Fals
     """
     samples = read_samples(path)
     try:
-        mask = structure_pixels(samples) if nonzero else lesion_pixels(samples)
+        mask = structure_pixels(samples) if nonzero else _lesion_pixels(path, samples)
     except ValueError as error:
         raise DataError(
             f"the mask {path} is ambiguous: {error}. Save it with 0 outside and 255 inside"
@@ -53,6 +63,44 @@ def read_mask(path: Path, *, size: ImageSize | None = None, nonzero: bool = Fals
         return mask
     check_aspect_ratio(path, mask.shape, size)
     return resize_mask(mask, size)
+
+
+def _lesion_pixels(path: Path, samples: Samples) -> BinaryMask:
+    levels = gray_levels(samples)
+    if levels is not None and _has_probabilities(path.parent):
+        return np.asarray(levels >= 128)
+    return lesion_pixels(samples)
+
+
+def _has_probabilities(mask_dir: Path) -> bool:
+    return read_json(mask_dir / MASK_PROVENANCE_FILE).get("probabilities") is True
+
+
+def load_probabilities(path: Path, size: ImageSize, *, image_path: str | Path) -> NDArray[np.uint8]:
+    """Read the probabilities of a lesion mask and resize them to the image with antialiasing.
+
+    Gray levels are probabilities if ``MASK_PROVENANCE_FILE`` says so, or if there are ``MIN_PROBABILITY_LEVELS``.
+    Another mask is binary, and is read as by ``load_mask``, whose parameters and errors are the same.
+
+    Returns
+    -------
+    ndarray
+        Probabilities from 0 to 255, (h, w).
+    """
+    levels = gray_levels(read_samples(path))
+    if levels is None or not (
+        _has_probabilities(path.parent) or len(np.unique(levels)) >= MIN_PROBABILITY_LEVELS
+    ):
+        return load_mask(path, size, image_path=image_path)
+    check_aspect_ratio(path, levels.shape, size, image_path=image_path)
+    return _resize_antialiased(levels, size)
+
+
+def _resize_antialiased(mask: NDArray[np.uint8], size: ImageSize) -> NDArray[np.uint8]:
+    image = Image.fromarray(mask)
+    if mask.shape != size:
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(image)
 
 
 def load_mask(path: Path, size: ImageSize, *, image_path: str | Path) -> NDArray[np.uint8]:
@@ -81,10 +129,12 @@ def load_mask(path: Path, size: ImageSize, *, image_path: str | Path) -> NDArray
     """
     mask = read_mask(path)
     check_aspect_ratio(path, mask.shape, size, image_path=image_path)
-    image = Image.fromarray(mask.astype(np.uint8) * 255)
-    if mask.shape != size:
-        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.where(np.asarray(image) >= 128, 255, 0).astype(np.uint8)
+    return binarize_mask(_resize_antialiased(mask.astype(np.uint8) * 255, size))
+
+
+def binarize_mask(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return 255 where a mask is at least 128, a probability of 0.5, otherwise 0."""
+    return np.where(mask >= 128, 255, 0).astype(np.uint8)
 
 
 def check_aspect_ratio(
@@ -153,6 +203,11 @@ def iou(mask_a: BinaryMask | NDArray[np.uint8], mask_b: BinaryMask | NDArray[np.
 
 def write_mask(path: Path, mask: BinaryMask) -> None:
     """Write a mask atomically as a PNG of 0 and 255."""
-    content = cv2.imencode(".png", mask.astype(np.uint8) * 255)[1]
+    write_probabilities(path, mask.astype(np.uint8) * np.uint8(255))
+
+
+def write_probabilities(path: Path, mask: NDArray[np.uint8]) -> None:
+    """Write probabilities from 0 to 255 atomically as a gray PNG."""
+    content = cv2.imencode(".png", mask)[1]
     with atomic_write(path) as partial:
         partial.write_bytes(content.tobytes())

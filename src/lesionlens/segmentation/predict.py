@@ -9,15 +9,21 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from lesionlens.core.errors import DataError, ImageError
 from lesionlens.core.fileio import write_text
 from lesionlens.core.types import ProgressCallback
-from lesionlens.imaging.masks import MASK_SUFFIX, BinaryMask, ImageSize, keep_largest_component, write_mask
+from lesionlens.imaging.masks import (
+    MASK_PROVENANCE_FILE,
+    MASK_SUFFIX,
+    BinaryMask,
+    ImageSize,
+    keep_largest_component,
+    write_probabilities,
+)
 from lesionlens.inference.inputs import collect_inputs
 from lesionlens.segmentation.models import LoadedSegmentationModel, load_segmentation_model
-
-MASK_PROVENANCE_FILE = "masks.json"
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,20 @@ def predict_masks(
 
     The logits are resized to the image's size by bilinear interpolation and thresholded at 0.
     """
+    for logits in predict_logits(loaded, paths, batch_size=batch_size):
+        yield logits if isinstance(logits, ImageError) else _to_mask(logits, largest_only)
+
+
+def predict_logits(
+    loaded: LoadedSegmentationModel, paths: Sequence[Path], *, batch_size: int = 16
+) -> Iterator[NDArray[np.float32] | ImageError]:
+    """Yield the logits of the lesion, (h, w), per image as for ``predict_masks``."""
     for start in range(0, len(paths), batch_size):
         inputs = [_load_input(loaded, path) for path in paths[start : start + batch_size]]
         images = [item[0] for item in inputs if not isinstance(item, ImageError)]
         logits = iter(_predict_logits(loaded, images))
         for item in inputs:
-            yield item if isinstance(item, ImageError) else _to_mask(next(logits), item[1], largest_only)
+            yield item if isinstance(item, ImageError) else _resize_logits(next(logits), item[1])
 
 
 def _load_input(
@@ -65,9 +79,20 @@ def _predict_logits(
         return list(loaded.model(x)[:, 0].float().cpu().numpy())
 
 
-def _to_mask(logits: NDArray[np.float32], size: ImageSize, largest_only: bool) -> BinaryMask:
-    mask = np.asarray(cv2.resize(logits, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)) > 0
+def _resize_logits(logits: NDArray[np.float32], size: ImageSize) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(logits, (size[1], size[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _to_mask(logits: NDArray[np.float32], largest_only: bool) -> BinaryMask:
+    mask = logits > 0
     return keep_largest_component(mask) if largest_only else mask
+
+
+def _to_levels(logits: NDArray[np.float32], largest_only: bool, probabilities: bool) -> NDArray[np.uint8]:
+    """Return the mask of 0 and 255, or the probabilities from 0 to 255, which are at least 128 inside the mask."""
+    if probabilities:
+        return np.asarray(np.rint(255 * expit(logits.astype(np.float64))), np.uint8)
+    return _to_mask(logits, largest_only).astype(np.uint8) * np.uint8(255)
 
 
 def segment_images(
@@ -76,13 +101,14 @@ def segment_images(
     out_dir: Path,
     *,
     largest_only: bool | None = None,
+    probabilities: bool = False,
     overwrite: bool = False,
     device: str = "cpu",
     batch_size: int = 16,
     within_root: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> WriteSummary:
-    """Write ``ID_segmentation.png`` (0 and 255) per image; existing masks are skipped.
+    """Write ``ID_segmentation.png`` (0 and 255, or probabilities) per image; existing masks are skipped.
 
     Parameters
     ----------
@@ -91,7 +117,10 @@ def segment_images(
     sources
         Folders, image files, or tables (``NAME:ROOT``, a CSV or parquet file).
     largest_only
-        Whether to keep only the largest connected component and fill its holes; None: as on the model card.
+        Whether to keep only the largest connected component and fill its holes; None: as on the model card, or no for
+        probabilities.
+    probabilities
+        Whether to write the probability of each pixel, from 0 to 255, instead of a binary mask.
     overwrite
         Predict all masks again.
     within_root
@@ -102,23 +131,25 @@ def segment_images(
     LesionLensError
         The model or the sources cannot be used, the folder is not writable, or it holds masks of another provenance.
     """
+    if probabilities and largest_only:
+        raise DataError("probabilities have no largest component; omit --keep-largest-component")
     loaded = load_segmentation_model(model_dir, device=device)
-    largest_only = loaded.card.keep_largest_component if largest_only is None else largest_only
+    if largest_only is None:
+        largest_only = loaded.card.keep_largest_component and not probabilities
     inputs = collect_inputs(sources, within_root=within_root)
     files = _mask_paths(inputs.image_id, out_dir)
     provenance = {"weights": loaded.digest, "keep_largest_component": largest_only}
+    provenance |= {"probabilities": True} if probabilities else {}
     _record_provenance(out_dir, provenance, files, overwrite=overwrite)
     pending = [index for index, file in enumerate(files) if overwrite or not file.is_file()]
     skipped = len(files) - len(pending)
     failures: list[str] = []
-    masks = predict_masks(
-        loaded, [inputs.path[index] for index in pending], largest_only=largest_only, batch_size=batch_size
-    )
-    for number, (index, mask) in enumerate(zip(pending, masks, strict=True)):
-        if isinstance(mask, ImageError):
-            failures.append(str(mask))
+    all_logits = predict_logits(loaded, [inputs.path[index] for index in pending], batch_size=batch_size)
+    for number, (index, logits) in enumerate(zip(pending, all_logits, strict=True)):
+        if isinstance(logits, ImageError):
+            failures.append(str(logits))
         else:
-            write_mask(files[index], mask)
+            write_probabilities(files[index], _to_levels(logits, largest_only, probabilities))
         if on_progress is not None:
             on_progress(skipped + number + 1, len(files))
     return WriteSummary(len(pending) - len(failures), skipped, tuple(failures))

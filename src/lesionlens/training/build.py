@@ -228,7 +228,9 @@ def _load_masks(setup: RunSetup, cache: ImageCache) -> _LoadedMasks:
                 for image_id, reason in regions.excluded
             ]
         if name == "train" and recipe.attention_prior.is_enabled:
-            masks = load_masks(table, recipe.attention_prior.target, sizes, mask_dir=mask_dir)
+            masks = load_masks(
+                table, recipe.attention_prior.target, sizes, mask_dir=mask_dir, probabilities=True
+            )
             targets = _attention_targets(recipe.attention_prior, masks.masks, table, sizes)
             split_data, summary = replace(split_data, masks=targets.masks), dict(targets.to_metadata())
             excluded += [
