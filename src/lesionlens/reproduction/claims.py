@@ -179,7 +179,7 @@ def _test_contrasts(
         for runs, evidence in zip(contrasts, _evidence(results, contrasts), strict=True)
     ]
     undefined = [test for test in tested if math.isnan(test.outcome.p)]
-    weakest = max(tested, key=lambda test: test.outcome.p)
+    weakest = max(tested, key=lambda test: (test.outcome.p, -hypothesis.support(test.runs.mean)))
     if undefined:
         weakest = min(undefined, key=lambda test: hypothesis.support(test.runs.mean))
     contrary = weakest.outcome.p_two_sided
