@@ -80,7 +80,7 @@ def _describe_input(crops: dict[str, Any]) -> str:
     if crops.get("roi_margin") is not None:
         text += f", within the lesion's bounding box enlarged by {crops['roi_margin']:g}"
     views = {"flips": "flips", "dihedral": "eight orientations"}.get(str(crops.get("tta")))
-    average = crops["tta_average"]
+    average = crops.get("tta_average", "probabilities")
     combined = "votes counted" if average == "vote" else f"{average} averaged"
     return f"{text}, each in {views}; {combined}" if views else text
 
