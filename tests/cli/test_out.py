@@ -19,6 +19,7 @@ FOLDERS = {  # OUT is where the command writes; no input exists, so that an erro
     "data inject-artifact": "data inject-artifact table.csv OUT --artifact ruler --rate-difference 1",
     "demo": "demo -o OUT",
     "evaluate": "evaluate p.csv -o OUT",
+    "evaluate-crops": "evaluate-crops run -o OUT",
     "evaluate-maps": "evaluate-maps model table.csv -o OUT",
     "explain": "explain model images -o OUT",
     "export": "export model -o OUT",
