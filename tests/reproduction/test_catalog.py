@@ -26,8 +26,8 @@ from lesionlens.runs.schema import Recipe
 from lesionlens.training.resolve import resolve
 
 TABLES = {
-    "arl": "table3 table4 table5 table6 table7 section5f fig5 fig6 fig7 fig9 fig10",
-    "attnmel": "table3.1 table3.2 table3.3 table3.4 fig3.2-2016 fig3.2-2017 fig3.3",
+    "arl": "table3 table4 table5 table6 table7 section5f fig5 fig6 fig7 fig8 fig9 fig10",
+    "attnmel": "table3.1 table3.2 table3.3 table3.4 fig3.2-2016 fig3.2-2017 fig3.3 fig3.4 fig3.5",
     "patch": "table2 table3 table4 table5 table6 fig4 fig5",
     "soft": "table1 table2 table3 table4 fig7 fig9",
 }
@@ -66,7 +66,14 @@ def test_find_tables_by_paper_pattern_name_and_file() -> None:
         == match_tables(["soft"])
         == [name for name in ALL if name.startswith("soft/")]
     )
-    assert match_tables(["arl/fig*"]) == ["arl/fig5", "arl/fig6", "arl/fig7", "arl/fig9", "arl/fig10"]
+    assert match_tables(["arl/fig*"]) == [
+        "arl/fig5",
+        "arl/fig6",
+        "arl/fig7",
+        "arl/fig8",
+        "arl/fig9",
+        "arl/fig10",
+    ]
     assert match_tables(["patch/table2", "gessert/table[23]", "my.yaml"]) == [
         "patch/table2",
         "patch/table3",
