@@ -27,8 +27,8 @@ from lesionlens.training.resolve import resolve
 
 TABLES = {
     "arl": "table3 table4 table5 table6 table7 section5f fig5 fig6 fig7 fig8 fig9 fig10",
-    "attnmel": "table3.1 table3.2 table3.3 table3.4 fig3.2-2016 fig3.2-2017 fig3.3 fig3.4 fig3.5",
-    "patch": "table2 table3 table4 table5 table6 fig4 fig5",
+    "attnmel": "table3.1 table3.2 table3.3 table3.4 fig3.1 fig3.2-2016 fig3.2-2017 fig3.3 fig3.4 fig3.5",
+    "patch": "table1 table2 table3 table4 table5 table6 fig4 fig5",
     "soft": "table1 table2 table3 table4 fig7 fig9",
 }
 ALL = [f"{paper}/{name}" for paper, line in TABLES.items() for name in line.split()]
@@ -101,7 +101,7 @@ def test_custom_file_is_read(tmp_path: Path) -> None:
         ("recipe: demo", "recipe: [demo]", r"rows\.0\.recipe: .*string.*came: \['demo'\]"),
         ("recipe: demo", "recip: demo", r"rows\.0\.recip: unknown key 'recip': did you mean 'recipe'"),
         ("class: melanoma", "clas: melanoma", r"columns\.0\.clas: unknown key 'clas': did you mean 'class'"),
-        ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: set either recipe or reason_not_run"),
+        ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: set either recipe, reason_not_run or counts"),
         ("recipe: demo", "recipe: demo, published: {AUK: 1}", r"unknown column 'AUK': did you mean 'AUC'"),
         ("metric: auc, class: melanoma", "mean_of: [AUC]", r"unknown other column 'AUC'"),
         ("recipe: demo", "recipe: demo, published: {AUC: lost}", r"rows\.0\.published\.AUC: .*came: 'lost'"),
@@ -128,6 +128,7 @@ COUNTS = {
     ("attnmel", "Table 3.2"): (7, 5),
     ("attnmel", "Table 3.3"): (7, 0),
     ("attnmel", "Table 3.4"): (5, 0),
+    ("patch", "Table I"): (0, 1),
     ("patch", "Table II"): (24, 0),
     ("patch", "Table III"): (18, 0),
     ("patch", "Table IV"): (9, 0),

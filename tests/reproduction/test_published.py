@@ -95,7 +95,7 @@ def test_published_values_equal_independent_transcriptions(paper: str, real_data
     ours: Numbers = {
         (name, row.name, column): (value.value, value.spread)
         for name in list_tables()
-        if name.startswith(f"{paper}/")
+        if name.startswith(f"{paper}/") and load_table_spec(name).unit != "count"  # see test_class_counts
         for row in load_table_spec(name).rows
         if (name, row.group)
         != ("arl/table4", "Challenge records")  # quoted from attnmel/table3.2, see test_tables

@@ -12,7 +12,7 @@ from lesionlens.reproduction.spec import TableSpec
 from lesionlens.reproduction.table_cells import TableCell
 
 IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK = "●", "○"  # distinguishable in black and white
-MIN_DECIMALS = {"fraction": 3, "percent": 1}
+MIN_DECIMALS = {"fraction": 3, "percent": 1, "count": 0}
 MAX_DECIMALS = 4
 DEFAULT_CONFIDENCE = 0.95
 

@@ -152,6 +152,7 @@ def _row_groups(outcome: TableOutcome, formatter: TableFormatter) -> list[tuple[
             ],
             "done": len(_row_cells(outcome.results, row.name, "finished")),
             "planned": len(_row_cells(outcome.results, row.name)),
+            "counted": " ".join(filter(None, (row.counts.dataset, row.counts.split))) if row.counts else "",
             "same_runs_as": _same_runs_as(outcome.results, row.name),
         }
         for row in outcome.results.spec.rows

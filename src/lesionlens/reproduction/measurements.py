@@ -27,6 +27,7 @@ from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
 from lesionlens.models.saved_model import load_model
+from lesionlens.reproduction.class_counts import COUNT_METRIC
 from lesionlens.reproduction.column_spec import ColumnSpec
 from lesionlens.reproduction.correlations import correlation_estimate
 from lesionlens.reproduction.evaluation_images import evaluation_split, evaluation_subset
@@ -35,7 +36,7 @@ from lesionlens.reproduction.run_log import last_logged_value
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.training.crop_draws import CropDraws
 
-COLUMN_METRICS = (*METRICS, *MASK_METRICS)  # allowed values of ColumnSpec.metric
+COLUMN_METRICS = (*METRICS, *MASK_METRICS, COUNT_METRIC)  # allowed values of ColumnSpec.metric
 
 ValueAndInterval = tuple[float, float, float]
 RunKey = tuple[int, int | None]
@@ -72,6 +73,8 @@ def run_values(results: TableResults, row: str, column: str) -> list[RunValue]:
     the bounds of those columns, and is therefore never too narrow.
     """
     column_spec = results.spec.column(column)
+    if results.spec.row(row).counts:
+        return _count(results, row, column_spec)
     if column_spec.mean_of:
         return _combine_columns(results, row, column_spec.mean_of, _mean)
     if column_spec.difference_of:
@@ -79,6 +82,15 @@ def run_values(results: TableResults, row: str, column: str) -> list[RunValue]:
     return [
         _measure_run(results, cell, column_spec) for cell in results.cells_for(row, column_spec.variants[0])
     ]
+
+
+def _count(results: TableResults, row: str, column_spec: ColumnSpec) -> list[RunValue]:
+    """Return the number of images of a column's class; 0 if the dataset lacks the class, none without the dataset."""
+    counts = results.spec.row(row).counts
+    if counts is None or row not in results.class_counts:
+        return []
+    number = float(results.class_counts[row].get(column_spec.class_name, 0))
+    return [RunValue(0, None, number, math.nan, math.nan, counts.split or counts.dataset)]
 
 
 def column_weights(spec: TableSpec, column_spec: ColumnSpec) -> list[tuple[float, ColumnSpec]]:

@@ -10,6 +10,7 @@ from lesionlens.reproduction.claims import ValuesByCell, evaluate_claims
 from lesionlens.reproduction.measurements import RunValue, base_columns, run_values
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.table_cells import TableCell, summarize_cell
+from lesionlens.training.setup import SYNTHETIC_DATA_NOTICE
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def evaluate_table(results: TableResults) -> TableOutcome:
         tuple(_summarize(results, row, column, measured) for row, column in cells),
         evaluate_claims(results, measured),
         measured,
-        used_synthetic_data(results.cells),
+        used_synthetic_data(results.cells) or counted_synthetic_data(results),
     )
     return replace(outcome, claims=tuple(_with_is_judged(outcome, claim) for claim in outcome.claims))
 
@@ -96,6 +97,11 @@ def used_synthetic_data(cells: Iterable[RunCell]) -> bool:
     return any(cell.run_dir.metadata()["data"].get("synthetic_data_notice") for cell in finished)
 
 
+def counted_synthetic_data(results: TableResults) -> bool:
+    """Return whether classes of synthetic images are counted."""
+    return bool(results.class_counts) and SYNTHETIC_DATA_NOTICE in results.caveats
+
+
 def _summarize(results: TableResults, row: str, column: str, values_by_cell: ValuesByCell) -> TableCell:
     spec = results.spec
     column_spec = spec.column(column)
@@ -106,17 +112,21 @@ def _summarize(results: TableResults, row: str, column: str, values_by_cell: Val
         column,
         values_by_cell[row, column],
         published=spec.row(row).published.get(column),
-        num_planned=len({(cell.run, cell.fold) for cell in planned}),
+        num_planned=1 if spec.row(row).counts else len({(cell.run, cell.fold) for cell in planned}),
         scale=spec.scale(column),
         bounds=column_spec.bounds,
-        missing_reason=_missing_reason(spec.row(row).reason_not_run, planned),
+        missing_reason=_missing_reason(results, row, planned),
     )
 
 
-def _missing_reason(reason_not_run: str, planned: list[RunCell]) -> str:
+def _missing_reason(results: TableResults, row: str, planned: list[RunCell]) -> str:
     """Return the reason why runs of a row are missing; "" if none is."""
-    if reason_not_run:
-        return reason_not_run
+    spec = results.spec.row(row)
+    if spec.reason_not_run:
+        return spec.reason_not_run
+    if spec.counts:
+        is_counted = row in results.class_counts
+        return "" if is_counted else f"not counted: pass --dataset {spec.counts.dataset}:FOLDER"
     if not planned:
         return "this row has no runs of this variant"
     missing = [cell for cell in planned if cell.state != "finished"]
@@ -134,11 +144,26 @@ def summary_sentence(outcome: TableOutcome) -> str:
     """
     cells = outcome.results.cells
     finished = sum(cell.state == "finished" for cell in cells)
+    if outcome.results.class_counts:
+        return _counts_sentence(outcome)
     if not finished:
         return "Nothing has been measured yet."
     first = _published_sentence(outcome) if outcome.is_comparable_to_paper else _caveat_sentence(outcome)
     so_far = "" if finished == len(cells) else f"So far {finished} of {len(cells)} runs are finished."
     return " ".join(filter(None, [first, _claims_sentence(outcome), so_far]))
+
+
+def _counts_sentence(outcome: TableOutcome) -> str:
+    """Return how many published counts are those of the datasets."""
+    if outcome.synthetic:
+        return "Counted on synthetic images: it says nothing about the papers' datasets."
+    differences = [cell.difference for cell in outcome.cells if math.isfinite(cell.difference)]
+    equal = differences.count(0)
+    return (
+        f"{equal} of {len(differences)} published counts are those of the datasets."
+        if differences
+        else "No count is published."
+    )
 
 
 def _caveat_sentence(outcome: TableOutcome) -> str:

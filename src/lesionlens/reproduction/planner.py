@@ -86,6 +86,8 @@ class TableResults:
         Command that reproduces the table.
     code_differences
         What the authors' code does otherwise than the paper says.
+    class_counts
+        Number of images of each class, by row with ``counts``; a row whose dataset is not specified is missing.
     """
 
     name: str
@@ -99,6 +101,7 @@ class TableResults:
     protocol_differences: tuple[str, ...] = ()
     command: str = ""
     code_differences: tuple[CodeDifference, ...] = ()
+    class_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def variant(self) -> TableVariant:
@@ -191,6 +194,8 @@ class TablePlan:
         Runs of all rows, in order; rows with identical recipes have identical jobs.
     requested_rows
         Names of the rows to run now.
+    count_sources
+        Data source of each row with ``counts`` whose dataset is available.
     """
 
     name: str
@@ -199,6 +204,7 @@ class TablePlan:
     artifact_sets: dict[str, str]
     runs: tuple[PlannedRun, ...]
     requested_rows: tuple[str, ...]
+    count_sources: Mapping[str, str] = field(default_factory=dict)
 
     def jobs(self) -> list[Job]:
         """Return the distinct runs of the requested rows."""

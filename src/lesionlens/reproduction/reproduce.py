@@ -1,8 +1,9 @@
 """Reproduction of tables and figures: plan the runs, execute or resume them, and write pages of the results."""
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +12,9 @@ from lesionlens.core.console import activity, print_line
 from lesionlens.core.errors import DataError, LesionLensError, RecipeError, RunError, unknown_name_message
 from lesionlens.core.fileio import file_lock
 from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.table import LesionTable
 from lesionlens.reproduction.catalog import load_table_spec, match_tables
+from lesionlens.reproduction.class_counts import count_rows, counted_datasets
 from lesionlens.reproduction.data_sources import (
     get_artifact_sets,
     is_synthetic,
@@ -152,6 +155,9 @@ def plan_reproduction(
             continue
         masks = _plan_masks(spec, source, source_by_dataset, options, console)
         plan = _plan_table(name, spec, source, options, console, masks=masks, dry_run=dry_run)
+        plan = replace(
+            plan, count_sources=_count_sources(spec, source_by_dataset, options, console, load=data.load)
+        )
         for copy in plan.artifact_sets.values():
             data.add_missing_copy(copy, source)
         plans.append(plan)
@@ -162,6 +168,29 @@ def plan_reproduction(
         if not fnmatch.filter(rows, pattern):
             raise RecipeError("\n  ".join([f"--rows {pattern} matches none of the rows:", *rows]))
     return Reproduction(options, tuple(plans), skipped, data)
+
+
+def _count_sources(
+    spec: TableSpec,
+    sources: Mapping[str, str],
+    options: ReproductionOptions,
+    console: Console,
+    *,
+    load: Callable[[str], LesionTable],
+) -> dict[str, str]:
+    """Return the data source of each row whose images are counted, as far as its dataset is available."""
+    available = {}
+    for row, counts in counted_datasets(spec).items():
+        with suppress(DataError):  # the page asks for the dataset
+            available[row] = resolve_source(
+                spec.model_copy(update={"dataset": counts.dataset}),
+                dict(sources),
+                options.profile,
+                options.out,
+                console,
+                load=load,
+            )
+    return available
 
 
 def _load_specs(names: Sequence[str], variant: TableVariant) -> tuple[dict[str, TableSpec], dict[str, str]]:
@@ -199,6 +228,7 @@ def _check_request(specs: Mapping[str, TableSpec], sources: Mapping[str, str]) -
                     f"{name}, column {column.name}: {unknown_name_message('metric', column.metric, COLUMN_METRICS)}"
                 )
     datasets = {spec.dataset for spec in specs.values()}
+    datasets |= {counts.dataset for spec in specs.values() for counts in counted_datasets(spec).values()}
     datasets |= {
         spec.segmenter.dataset for spec in specs.values() if isinstance(spec.segmenter, SegmenterSpec)
     }
@@ -250,7 +280,8 @@ def _plan_masks(
 def _read_results(plan: TablePlan, options: ReproductionOptions, data: PlanData) -> TableResults:
     """Return the state of each run, with everything in which the runs differ from the paper's protocol."""
     differences = _protocol_differences(plan, options, data) if options.profile.name == "paper" else ()
-    return plan.results(options, list(_protocol_caveats(plan, options, differences)), differences)
+    results = plan.results(options, list(_protocol_caveats(plan, options, differences)), differences)
+    return replace(results, class_counts=count_rows(plan.spec, plan.count_sources, data.load))
 
 
 def _protocol_differences(plan: TablePlan, options: ReproductionOptions, data: PlanData) -> tuple[str, ...]:
@@ -260,7 +291,7 @@ def _protocol_differences(plan: TablePlan, options: ReproductionOptions, data: P
         by_row[planned.row] += planned.protocol_differences
         if planned.job.is_finished(options.out):
             by_row[planned.row] += _finished_differences(planned.job, options, data)
-    sources = dict.fromkeys([plan.source, *_mask_sources(plan)])
+    sources = dict.fromkeys([plan.source, *plan.count_sources.values(), *_mask_sources(plan)])
     incomplete = [text for source in sources for text in dataset_differences(data.load(source))]
     return (*incomplete, *merge_differences(by_row))
 
@@ -300,7 +331,8 @@ def _protocol_caveats(
         yield f"Not comparable with the paper, because these runs differ from its protocol: {'; '.join(differences)}."
     if options.profile.name != "paper":
         yield options.profile.summary
-    if (load_table(plan.source).frame["source"] == "synthetic").any():
+    sources = {plan.source, *plan.count_sources.values()}
+    if any((load_table(source).frame["source"] == "synthetic").any() for source in sources):
         yield SYNTHETIC_DATA_NOTICE
     yield from _extra_image_caveats(plan, options)
     if options.overrides and not differences:

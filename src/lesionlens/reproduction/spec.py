@@ -36,6 +36,21 @@ def _parse_published(value: object) -> object:
     return value
 
 
+class CountSpec(ConfigSection):
+    """Images of a dataset whose classes are counted.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    split
+        Official split; "": all images.
+    """
+
+    dataset: str
+    split: Literal["train", "validation", "test", ""] = ""
+
+
 class RowSpec(TableRow):
     """A row of a table: its training (see `TableRow`) and its published values.
 
@@ -45,6 +60,8 @@ class RowSpec(TableRow):
         Heading over rows that belong together, such as the backbone.
     reason_not_run
         Reason why the row has no recipe: quoted from other work, or not trained.
+    counts
+        Images whose classes are counted, in place of a training; the columns' metric is ``count``.
     published
         Published values by column: a number, or [mean, spread]; missing ones are omitted.
     maps
@@ -63,6 +80,7 @@ class RowSpec(TableRow):
 
     group: str = ""
     reason_not_run: str = ""
+    counts: CountSpec | None = None
     published: dict[str, Annotated[PublishedValue, BeforeValidator(_parse_published)]] = Field(
         default_factory=dict
     )
@@ -79,12 +97,12 @@ class RowSpec(TableRow):
 
     @model_validator(mode="after")
     def _check_one_source(self) -> "RowSpec":
-        if bool(self.recipe) == bool(self.reason_not_run):
-            raise ValueError(f"the row {self.name}: set either recipe or reason_not_run")
+        if sum(map(bool, (self.recipe, self.reason_not_run, self.counts))) != 1:
+            raise ValueError(f"the row {self.name}: set either recipe, reason_not_run or counts")
         return self
 
 
-FigureKind = Literal["roc", "attention-scales", "maps", "crops", "sweep", "preprocessing"]
+FigureKind = Literal["roc", "attention-scales", "maps", "crops", "sweep", "preprocessing", "class-counts"]
 
 
 class PanelSpec(ConfigSection):
@@ -122,7 +140,7 @@ class FigureSpec(ConfigSection):
         ``roc``: ROC curves of the panels; ``attention-scales``: scale gates over the epochs and the maps of their
         blocks; ``maps``: test images above a row of maps per panel; ``crops``: outlines of crops by weight; ``sweep``:
         a column over the rows' ``x_value``, a line per group; ``preprocessing``: images before and after
-        preprocessing.
+        preprocessing; ``class-counts``: a bar per class for each row with ``counts``.
     caption
         Description of the figure.
     panels
@@ -239,7 +257,7 @@ class TableSpec(ConfigSection):
     caption: str
     source: str
     dataset: str
-    unit: Literal["fraction", "percent"] = "fraction"
+    unit: Literal["fraction", "percent", "count"] = "fraction"
     published_spread: str = ""
     columns: tuple[ColumnSpec, ...] = ()
     rows: tuple[RowSpec, ...]

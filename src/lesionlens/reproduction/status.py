@@ -28,9 +28,9 @@ STATE_LABELS = {
 }  # in order of completeness
 OPEN_QUESTIONS_TITLE = "Questions that the papers leave open"
 EXCLUDED_NOTE = """\
-Not included are Tables I and II of Zhang et al. and Table I of Gessert et al., which list architectures and dataset
-sizes and train nothing, and Figs. 1 to 4 of Zhang et al., 3.1 of Yan, 1 to 3 of Gessert et al. and 1 to 6 and 8 of
-Datta et al., which show networks, data, or examples like those of other figures."""
+Not included are Tables I and II of Zhang et al., which list architectures and train nothing, and Figs. 1 to 4 of Zhang
+et al., 1 to 3 of Gessert et al. and 1 to 6 and 8 of Datta et al., which show networks, data, or examples like those of
+other figures."""
 PREFACE = """\
 Each table and figure is a YAML file in the package and is reproduced by its name: `lesionlens reproduce patch/table2`.
 The first author works as well as the paper's key: `gessert/table2`. *Rows × trainings* is the number of trained rows
@@ -146,7 +146,7 @@ def _table_columns(name: str) -> str:
         )
         for row in rows
     }
-    trainings = f"{len(rows)} × {' or '.join(map(str, sorted(counts)))}"
+    trainings = f"{len(rows)} × {' or '.join(map(str, sorted(counts)))}" if rows else "–"
     return " | ".join((f"`{name}`", spec.title, spec.caption, trainings, str(len(spec.claims) or "–")))
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.reproduction.figures.attention_maps import attention_maps_figure, crop_weights_figure
 from lesionlens.reproduction.figures.base import CaptionedFigure, WrittenFigure, write_figure
+from lesionlens.reproduction.figures.class_counts import class_counts_figure
 from lesionlens.reproduction.figures.dot_plot import dot_plot
 from lesionlens.reproduction.figures.preprocessing import preprocessing_figure
 from lesionlens.reproduction.figures.roc import mean_roc_figure
 from lesionlens.reproduction.figures.scale_gates import attention_scale_curves
 from lesionlens.reproduction.figures.sweep import sweep_figure
+from lesionlens.reproduction.outcome import counted_synthetic_data
 from lesionlens.reproduction.planner import TableResults
 
 FIGURE_BUILDERS: Mapping[str, Callable[[TableResults], CaptionedFigure | None]] = {
@@ -20,6 +22,7 @@ FIGURE_BUILDERS: Mapping[str, Callable[[TableResults], CaptionedFigure | None]] 
     "crops": crop_weights_figure,
     "sweep": sweep_figure,
     "preprocessing": preprocessing_figure,
+    "class-counts": class_counts_figure,
 }
 
 
@@ -52,7 +55,9 @@ def render_figure(results: TableResults, folder: Path) -> list[WrittenFigure]:
 def _footer(results: TableResults) -> str:
     """Return the research-use notice, and whether images are synthetic and networks small."""
     finished = [cell for cell in results.cells if cell.state == "finished"]
-    synthetic = any(cell.run_dir.metadata().get("data", {}).get("synthetic_data_notice") for cell in finished)
+    synthetic = counted_synthetic_data(results) or any(
+        cell.run_dir.metadata().get("data", {}).get("synthetic_data_notice") for cell in finished
+    )
     small_network = f"Profile {results.profile}: a small network replaces each named network."
-    profile = "" if results.profile == "paper" else small_network
+    profile = "" if results.profile == "paper" or not results.cells else small_network
     return " ".join(filter(None, (RESEARCH_USE_NOTICE, "Synthetic images." if synthetic else "", profile)))
