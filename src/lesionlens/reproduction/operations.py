@@ -24,7 +24,7 @@ def count_segmentation_operations(architecture: SegmentationModelSpec, size: Ima
     Examples
     --------
     >>> f"{count_segmentation_operations(SegmentationModelSpec(arch='unet_original', encoder=''), (192, 256)):.2g}"
-    '8.2e+10'
+    '7.2e+10'
     """
     return _count_forward(architecture.build, size)
 
