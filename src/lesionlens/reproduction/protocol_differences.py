@@ -76,7 +76,7 @@ def dataset_differences(table: LesionTable) -> Iterator[str]:
     """Yield a difference if images of an official dataset are missing."""
     state = table_completeness(table)
     if state.startswith("no: "):
-        yield f"an incomplete dataset: {state.removeprefix('no: ')} images"
+        yield f"an incomplete dataset: {state.removeprefix('no: ').removesuffix(' images')} images"
 
 
 def merge_differences(by_row: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
