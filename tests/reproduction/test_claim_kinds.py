@@ -207,6 +207,16 @@ def test_equal_runs_of_one_difference_are_nothing_to_compare(tmp_path: Path) -> 
         ("{equivalent: [A, B], colum: AUC, margin: 1, margin_reason: so, quote: so}", "unknown key 'colum'"),
         ("{larger_gain: [A, E], smaller_gain: [A, B], column: AUC, quote: so}", "unknown row 'E'"),
         ("{better: A, worse: B, column: AUC, row: A, quote: so}", "set either column"),
+        ("{better: A, worse: [B, A], column: AUC, quote: so}", "'A' is in better and in worse"),
+        ("{better: [], worse: AUC, row: A, quote: so}", "must each name a row"),
+        ("{better: all, worse: A, column: AUC, quote: so}", "all cannot be one of the names"),
+        ("{equivalent: [A, A], column: AUC, margin: 1, margin_reason: so, quote: so}", "names 'A' twice"),
+        (
+            "{larger_gain: [A, A], smaller_gain: [A, B], column: AUC, quote: so}",
+            "larger_gain names 'A' twice",
+        ),
+        ("{larger_gain: [A, B], smaller_gain: [A, B], column: AUC, quote: so}", "gain are the same"),
+        ("A is better than B", "valid dictionary"),
         ("{correlates: up, row: A, column: AUC, quote: so}", "'positive' or 'negative'"),
     ],
 )

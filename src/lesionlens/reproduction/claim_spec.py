@@ -43,6 +43,12 @@ class OrderingClaim(ConfigSection):
     @model_validator(mode="after")
     def _check_subject(self) -> "OrderingClaim":
         _check_row_or_column(self.row, self.column)
+        if not self.better or not self.worse:
+            raise ValueError("better and worse must each name a row, or with row a column")
+        _check_not_all(self.better + self.worse)
+        for name in self.better:
+            if name in self.worse:
+                raise ValueError(f"{name!r} is in better and in worse; remove it from one of them")
         return self
 
 
@@ -79,6 +85,10 @@ class EquivalenceClaim(ConfigSection):
         every_row = self.equivalent == (ALL_ROWS,) and not self.row
         if len(self.equivalent) < 2 and not every_row:
             raise ValueError("equivalent must name two or more rows (or all), or two or more columns of row")
+        if not every_row:
+            _check_not_all(self.equivalent)
+        if len(set(self.equivalent)) < len(self.equivalent):
+            raise ValueError(f"equivalent names {_first_repeated(self.equivalent)!r} twice; remove one")
         if self.difference and len(self.equivalent) != 2:
             raise ValueError("difference needs exactly two names in equivalent")
         return self
@@ -108,6 +118,12 @@ class InteractionClaim(ConfigSection):
             raise ValueError(
                 f"column names {len(self.column)} columns; allowed are one for both gains, or two"
             )
+        for name, (first, second) in (("larger_gain", self.larger_gain), ("smaller_gain", self.smaller_gain)):
+            if first == second:
+                raise ValueError(f"{name} names {first!r} twice; a gain is of one row over another")
+        _check_not_all(self.larger_gain + self.smaller_gain)
+        if self.larger_gain == self.smaller_gain and len(set(self.column)) == 1:
+            raise ValueError("larger_gain and smaller_gain are the same; name other rows, or two columns")
         return self
 
 
@@ -129,6 +145,11 @@ class CorrelationClaim(ConfigSection):
     column: str
     quote: str
 
+    @model_validator(mode="after")
+    def _check_row(self) -> "CorrelationClaim":
+        _check_not_all((self.row,))
+        return self
+
 
 _KINDS = {
     "equivalent": "equivalent",
@@ -140,7 +161,7 @@ _KINDS = {
 
 def _claim_kind(value: Any) -> str:
     """Return the tag of a claim's model, from the keys that only this kind has."""
-    keys = value if isinstance(value, Mapping) else type(value).model_fields
+    keys = value if isinstance(value, Mapping) else getattr(type(value), "model_fields", ())
     return next((kind for key, kind in _KINDS.items() if key in keys), "ordering")
 
 
@@ -219,3 +240,12 @@ def claim_subject(claim: ClaimSpec) -> str:
 def _check_row_or_column(row: str, column: str) -> None:
     if bool(row) == bool(column):
         raise ValueError("set either column, to compare rows, or row, to compare its columns")
+
+
+def _check_not_all(names: tuple[str, ...]) -> None:
+    if ALL_ROWS in names:
+        raise ValueError(f"{ALL_ROWS} cannot be one of the names here; list the names")
+
+
+def _first_repeated(names: tuple[str, ...]) -> str:
+    return next(name for name in names if names.count(name) > 1)
