@@ -6,8 +6,8 @@ import pytest
 from lesionlens.core.errors import RecipeError
 from lesionlens.imaging.crops import CropName
 from lesionlens.imaging.masks import iou
+from lesionlens.runs.crop_schema import CropRecipe, EvalCropRecipe, TrainCropRecipe
 from lesionlens.runs.load import load_recipe
-from lesionlens.runs.schema import CropRecipe, EvalCropRecipe, TrainCropRecipe
 from lesionlens.training.build import RunComponents, build
 from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import set_up_run
