@@ -53,7 +53,7 @@ def list_tables() -> list[str]:
     Examples
     --------
     >>> [name for name in list_tables() if name.startswith("patch/")][:2]
-    ['patch/table2', 'patch/table3']
+    ['patch/table1', 'patch/table2']
     """
     return sorted(builtin_tables(), key=_sort_key)
 
