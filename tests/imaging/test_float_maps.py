@@ -15,8 +15,10 @@ def test_gray_png_and_numpy_hold_the_same_map(tmp_path: Path) -> None:
     Image.fromarray((RAMP * 65535).astype(np.uint16)).save(tmp_path / "a.png")
     Image.fromarray(np.repeat((RAMP * 255).astype(np.uint8)[..., None], 3, axis=2)).save(tmp_path / "rgb.png")
     np.testing.assert_allclose(read_float_map(tmp_path / "a.npy", (4, 6)), RAMP, atol=1e-6)
-    np.testing.assert_allclose(read_float_map(tmp_path / "a.png", (4, 6)) / 65535, RAMP, atol=2e-5)
-    np.testing.assert_allclose(read_float_map(tmp_path / "rgb.png", (4, 6)) / 255, RAMP, atol=4e-3)
+    np.testing.assert_allclose(read_float_map(tmp_path / "a.png", (4, 6)), RAMP, atol=2e-5)
+    np.testing.assert_allclose(read_float_map(tmp_path / "rgb.png", (4, 6)), RAMP, atol=4e-3)
+    np.save(tmp_path / "large.npy", RAMP * 1e308)  # its sum overflows
+    np.testing.assert_allclose(read_float_map(tmp_path / "large.npy", (4, 6)), RAMP, atol=1e-6)
     # another size: proportional to the bilinear interpolation of the map
     larger = read_float_map(tmp_path / "a.npy", (8, 12))
     np.testing.assert_allclose(larger.reshape(4, 2, 6, 2).mean(axis=(1, 3)), RAMP, atol=0.05)

@@ -17,7 +17,7 @@ FLOAT_MAP_SUFFIXES = (".npy", ".png")
 
 
 def read_float_map(path: Path, size: ImageSize) -> FloatArray:
-    """Read a continuous map and resize it to its image bilinearly, (h, w).
+    """Read a continuous map, scale its maximum to 1 and resize it to its image bilinearly, (h, w).
 
     Parameters
     ----------
@@ -42,10 +42,10 @@ def read_float_map(path: Path, size: ImageSize) -> FloatArray:
             f"all values of the map {path} are {values.flat[0]:g}, so nothing can be compared with it. Remove it"
         )
     check_aspect_ratio(path, values.shape, size)
+    values /= values.max()  # before the conversion to float32 and before sums, as values have any scale
     if values.shape == size:
         return values
-    # scaled before the conversion to float32, because a density may be very small
-    image = Image.fromarray((values / values.max()).astype(np.float32))
+    image = Image.fromarray(values.astype(np.float32))
     return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR), dtype=np.float64).clip(
         min=0
     )

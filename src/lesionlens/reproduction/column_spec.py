@@ -44,7 +44,7 @@ class CorrelationSpec(ConfigSection):
         if self.unit == "epochs" and (self.of[0] != "epoch" or "/" not in self.of[1]):
             raise ValueError(
                 f"no correlation of {self.of[0]} and {self.of[1]}: allowed are [lesion_area, map_agreement], "
-                "[crop_weight, lesion_fraction] and [epoch, COLUMN], such as [epoch, alpha/layer4.2]"
+                "[crop_weight, lesion_fraction] and [epoch, COLUMN] for a column with a slash, such as alpha/layer4.2"
             )
         if (self.unit == "images") != (len(self.target_classes) == 2):
             raise ValueError(

@@ -1,7 +1,9 @@
 """Audit report: text of 80 columns, and files with every finding."""
 
 import csv
+import dataclasses
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
+from lesionlens.datasets.audit.artifact_association import ArtifactAssociation, ClassRate
 from lesionlens.datasets.audit.audit import Audit, DuplicateFinding, ImageRef, audit_tables
 from lesionlens.datasets.audit.report import format_audit, write_audit, write_duplicate_contact_sheet
 from lesionlens.datasets.table import LesionTable
@@ -50,6 +53,15 @@ def test_clean_dataset_is_stated(make_table: MakeTable) -> None:
     assert "No leak found between splits.\n" in printed(audit_tables([other]))
     assert "No leak found between splits or datasets.\n" in printed(audit_tables([table, other]))
     assert "diagnosis_method       2               1.00    0.50      1.00  strong" in text
+
+
+def test_an_artifact_without_interval_shows_none(make_table: MakeTable) -> None:
+    audit = audit_tables([make_table("made", "abcd", seed=0)])
+    rates = (ClassRate("nevus", 2, 2), ClassRate("melanoma", 0, 2))
+    ruler = ArtifactAssociation("ruler", rates, 1.0, math.nan, math.nan, 4.0, 1, 0.0455, False)
+    text = printed(dataclasses.replace(audit, artifacts=(ruler,)))
+    assert "nan" not in text
+    assert "1.00  " in text
 
 
 def test_files_contain_every_finding(

@@ -1,6 +1,7 @@
 """Audit reports: terminal output, ``audit.json``, ``duplicates.csv`` and a contact sheet of duplicate pairs."""
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def _artifact_table(audit: Audit) -> RenderableType:
     for item in audit.artifacts:
         rates = sorted(item.rates, key=lambda rate: rate.fraction)
         p_value = "< 0.0001" if item.p_value < 1e-4 else f"{item.p_value:.4f}"
-        interval = f"{item.low:.2f}–{item.high:.2f}"
+        interval = f"{item.low:.2f}–{item.high:.2f}" if math.isfinite(item.low) else "–"
         table.add_row(
             item.artifact, str(rates[0]), str(rates[-1]), f"{item.cramers_v:.2f}", interval, p_value
         )
