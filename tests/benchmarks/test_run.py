@@ -14,6 +14,7 @@ def background_job():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("background_job")
 def test_failing_and_hanging_scripts_are_skipped(script, capfd, tmp_path):
     run = script("run")

@@ -99,7 +99,11 @@ def test_numbers_do_not_depend_on_the_names(
     assert all(name.replace("_", " ") in text for name in names)
 
 
-@pytest.mark.parametrize("names", NAMES_IN_FIGURES, ids=str)
+@pytest.mark.parametrize(
+    "names",
+    [NAMES_IN_FIGURES[0], *(pytest.param(names, marks=pytest.mark.slow) for names in NAMES_IN_FIGURES[1:])],
+    ids=str,
+)
 def test_figures_of_any_names_are_written(
     names: tuple[str, ...], reference: Predictions, tmp_path: Path
 ) -> None:

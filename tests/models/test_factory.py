@@ -41,6 +41,14 @@ from lesionlens.models.factory import create_model
             {"backbone": "resnet18", "attention": "arl", "alpha": "x"},
             "cannot be built with options alpha='x'",
         ),
+        (
+            {"backbone": "test_resnet", "attention": "patch", "after": 3},
+            "cannot be built with options after=3",
+        ),
+        (
+            {"backbone": "test_resnet", "attention": "patch", "combine": "gru", "gru_bidirectional": "maybe"},
+            "gru_bidirectional='maybe'",
+        ),
         ({"backbone": "resnet18.nope"}, r"Invalid pretrained tag \(nope\)"),
         ({"backbone": "mobilenet_v2"}, "did you mean 'mobilenetv2_100'.*lesionlens models --backbones"),
         ({"backbone": "EfficientNet-B0"}, "did you mean 'efficientnet_b0'"),

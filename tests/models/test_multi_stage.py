@@ -41,7 +41,9 @@ def load_authors_weights(model: Classifier, keys: list[Any]) -> None:
     assert all(key.endswith("num_batches_tracked") for key in result.missing_keys)
 
 
-@pytest.mark.parametrize("variant", ["sigmoid", "softmax", "mel_cnn"])
+@pytest.mark.parametrize(
+    "variant", ["sigmoid", *(pytest.param(name, marks=pytest.mark.slow) for name in ("softmax", "mel_cnn"))]
+)
 def test_equals_the_authors_network(variant: str) -> None:
     golden = json.loads(GOLDEN.read_text())
     variant_data = golden["variants"][variant]

@@ -179,7 +179,8 @@ def test_attention_after_layers_scales_their_feature_maps() -> None:
         ("none", {"after": ["layer9"]}, "unknown layer 'layer9'.*layer4"),
         ("arl", {"after": ["layer2"]}, "does not call this layer"),
         ("none", {"gru_layers": 2}, "need combine=gru"),
-        ("none", {"combine": "gru", "gru_width": 0}, "Set numbers of 1 or more"),
+        ("none", {"combine": "gru", "gru_layers": 99999}, "Set gru_layers from 1 to 16"),
+        ("none", {"combine": "gru", "gru_width": 0}, "gru_width from 1 to 16,384"),
     ],
 )
 def test_layers_and_grus_that_do_not_work_are_rejected(

@@ -17,7 +17,9 @@ from ..helpers.tolerances import close, terms_of
 GOLDEN = Path(__file__).parents[1] / "golden" / "patch_network_densenet121.json"
 
 
-@pytest.mark.parametrize("variant", ["initial=0,end=1", "initial=1,end=1"])
+@pytest.mark.parametrize(
+    "variant", [pytest.param("initial=0,end=1", marks=pytest.mark.slow), "initial=1,end=1"]
+)
 def test_equals_the_authors_network(variant: str) -> None:
     golden = json.loads(GOLDEN.read_text())
     variant_data = golden["variants"][variant]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from PIL import Image
 
@@ -155,6 +156,7 @@ def test_only_correct_predictions_are_low_confidence(tmp_path: Path) -> None:
     assert {case.case.image_id: case.low_confidence for case in cases} == {"i": True, "j": False, "k": False}
 
 
+@pytest.mark.slow
 def test_gallery_images_shrink_to_the_budget(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     cases = [ExampleCase(f"i{n}", "a", "a", 0.9) for n in range(24)]

@@ -25,6 +25,7 @@ def test_crops_and_blocks_count() -> None:
     assert count_operations(ModelSpec("resnet50", "arl", {"layers": [1, 1, 1, 1]}), size) < one / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", sorted({entry.backbone for entry in ZOO.values()}))
 def test_every_backbone_of_the_papers_is_counted(backbone: str) -> None:
     before = torch.get_rng_state()

@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 
 from lesionlens.core.errors import LesionLensError
-from lesionlens.reproduction.catalog import list_tables, load_table_spec, match_tables
+from lesionlens.reproduction.catalog import list_tables, load_table_spec, load_table_variants, match_tables
 from lesionlens.reproduction.planner import ReproductionOptions, make_plan
 from lesionlens.reproduction.profiles import PROFILES
 from lesionlens.reproduction.protocol_differences import recipe_differences
 from lesionlens.reproduction.reproduce import plan_reproduction
-from lesionlens.reproduction.table_variants import table_code_differences
+from lesionlens.reproduction.table_variants import names_of_variants, table_code_differences
 from lesionlens.runs.load import code_differences, load_recipe
 from lesionlens.training.resolve import resolve
 
@@ -95,12 +95,13 @@ def test_names_of_pages_and_papers_without_code(tmp_path: Path) -> None:
     options = ReproductionOptions(PROFILES["smoke"], tmp_path)
     with pytest.raises(LesionLensError, match="no code of the authors is known for arl/table7"):
         plan_reproduction(["arl/table7"], [], options, Console(quiet=True), variant="authors", dry_run=True)
-    plan = plan_reproduction(
-        ["arl/table7", "attnmel/table3.1"], [], options, Console(quiet=True), variant="both", dry_run=True
-    )
-    assert [one.name for one in plan.plans] == [
-        "arl/table7", "attnmel/table3.1", "attnmel/table3.1@authors", "attnmel/table3.1@both",
-    ]  # fmt: skip
-    assert list(plan.skipped) == ["arl/table7@authors"]
+    for name, pages in (
+        ("arl/table7", ["arl/table7"]),
+        ("attnmel/table3.1", ["attnmel/table3.1", "attnmel/table3.1@authors", "attnmel/table3.1@both"]),
+    ):
+        assert names_of_variants(name, load_table_spec(name), "both")[0] == pages
+    specs, skipped = load_table_variants(["arl/table7@authors", "patch/table2@authors"], "both")
+    assert list(specs) == ["patch/table2@authors"]  # the variant of a name takes precedence
+    assert list(skipped) == ["arl/table7@authors"]
     with pytest.raises(LesionLensError, match="arl/table7@both: no code of the authors is known"):
         load_table_spec("arl/table7@both")

@@ -72,6 +72,7 @@ def test_interrupted_run_resumes_exactly(
         resume_segmentation(stopped.path)
 
 
+@pytest.mark.slow
 def test_time_of_a_killed_process_counts(
     small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,7 +212,7 @@ def test_precision_is_settled_before_decoding(
     assert settled == [setup.num_steps()]
 
 
-@pytest.mark.parametrize("batch_size", [3, 8, 1000])
+@pytest.mark.parametrize("batch_size", [pytest.param(3, marks=pytest.mark.slow), 8, 1000])
 def test_number_of_steps_is_that_of_the_loader(
     recipe: str, base_overrides: list[str], batch_size: int
 ) -> None:

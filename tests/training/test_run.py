@@ -232,6 +232,7 @@ def test_masks_of_the_test_split_are_read_before_training(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_mask_directory_may_have_masks_of_one_split(
     recipe: str, base_overrides: list[str], tmp_path: Path
 ) -> None:

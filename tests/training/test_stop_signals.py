@@ -34,7 +34,9 @@ def send_signal(monkeypatch: pytest.MonkeyPatch) -> list[signal.Signals]:
 
 
 @pytest.mark.usefixtures("without_evaluation")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1", "SIGHUP"])
+@pytest.mark.parametrize(
+    "name", ["SIGTERM", *(pytest.param(name, marks=pytest.mark.slow) for name in ("SIGUSR1", "SIGHUP"))]
+)
 def test_signal_stops_after_the_step(
     recipe: str,
     base_overrides: list[str],

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from lesionlens.reproduction.reproduce import Reproduction
     from lesionlens.reproduction.runner import RunSummary
+    from lesionlens.reproduction.table_variants import TableVariant
 
 
 _ONLY_HERE = ("write_slurm", "max_tasks", "yes", "retry_failed", "dry_run", "list_only")  # not for the tasks
@@ -42,7 +43,7 @@ def reproduce_command(
         Literal["paper", "authors", "both"],
         typer.Option(
             help="paper: the protocol in the text. authors: that of the authors' code. both: both, with a page that "
-            "has them side by side."
+            "has them side by side. A name such as patch/table2@authors has its own."
         ),
     ] = "paper",
     repeats: Annotated[
@@ -75,7 +76,7 @@ def reproduce_command(
     overrides = tuple(name for name in names or () if "=" in name)
     patterns = [name for name in names or () if "=" not in name]
     if list_only:
-        _print_tables(patterns)
+        _print_tables(patterns, variant)
         return
     check_writable_dir(out)
     if write_slurm:
@@ -177,19 +178,19 @@ def _write_slurm_script(
     print_line(console, f"{num_tasks} tasks: sbatch {shlex.quote(str(script))}")
 
 
-def _print_tables(patterns: list[str]) -> None:
-    """Print names, titles, captions and, for named tables, their rows."""
+def _print_tables(patterns: list[str], variant: "TableVariant") -> None:
+    """Print names, titles, captions and, for named tables, their rows with the recipes of a variant."""
     from rich.table import Table
 
-    from lesionlens.core.console import make_console
-    from lesionlens.reproduction.catalog import load_table_spec, match_tables
+    from lesionlens.core.console import make_console, print_line
+    from lesionlens.reproduction.catalog import load_table_variants, match_tables
     from lesionlens.reproduction.table_variants import split_variant
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("name", "title", "dataset", "rows"):
         table.add_column(column, overflow="fold")
-    for name in match_tables(patterns):
-        spec = load_table_spec(name)
+    specs, skipped = load_table_variants(match_tables(patterns), variant)
+    for name, spec in specs.items():
         rows = sum(bool(row.recipe) for row in spec.rows)
         table.add_row(name, f"{spec.title}: {spec.caption}", spec.dataset, str(rows))
         for row in spec.rows if patterns else ():
@@ -201,3 +202,5 @@ def _print_tables(patterns: list[str]) -> None:
     console = make_console()
     console.width = max(console.width, 120)
     console.print(table)
+    for reason in skipped.values():
+        print_line(console, reason)

@@ -141,8 +141,8 @@ def _vgg_pairs(backbone: nn.Module, name: str) -> tuple[LayerPair, ...]:
     """Return the layers after the first ReLU and before the last one of each stage with two or more convolutions."""
     if not isinstance(backbone, VGG):
         raise ModelError(
-            f"{name!r} is not a VGG. Set pairs to the low and high layers of stacks, such as [[conv1, conv2]]; on "
-            "residual networks, use attention=arl"
+            f"the stacks of {name!r} are not known, as it is not a VGG. Set pairs to the low and high layers of "
+            "stacks, such as [[conv1, conv2]]; on residual networks, use attention=arl"
         )
     pairs, activations = [], []
     for index, layer in enumerate(backbone.features):

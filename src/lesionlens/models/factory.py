@@ -1,7 +1,8 @@
 """Building networks from a name of the zoo, or from a backbone and an attention mechanism."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from lesionlens.core.errors import ModelError, unknown_name_message
@@ -95,17 +96,24 @@ class ModelSpec:
             inner_kwargs = {key: value for key, value in self.kwargs.items() if key not in PATCH_KWARGS}
             inner_net = ModelSpec(self.backbone, inner or "none", inner_kwargs).build(num_classes)
             patch_kwargs["crops"] = self.num_crops
-            return PatchAttentionNet(inner_net, num_classes=num_classes, **patch_kwargs)
+            return self._construct(
+                partial(PatchAttentionNet, inner_net, num_classes=num_classes), patch_kwargs
+            )
         mechanisms = DATTA_MECHANISMS if self.backbone in DATTA_BACKBONES else MECHANISMS
         if self.attention not in mechanisms:
             allowed = [*mechanisms, "patch", *(f"patch+{name}" for name in mechanisms if name != "none")]
             raise ModelError(unknown_name_message(f"attention for {self.backbone}", self.attention, allowed))
+        mechanism = partial(mechanisms[self.attention], self.backbone, num_classes=num_classes)
+        return self._construct(mechanism, self.kwargs)
+
+    def _construct(self, mechanism: Callable[..., Classifier], kwargs: Mapping[str, Any]) -> Classifier:
+        """Call a mechanism with its options; an error because of their values names them."""
         try:
-            return mechanisms[self.attention](self.backbone, num_classes=num_classes, **self.kwargs)
+            return mechanism(**kwargs)
         except BUILD_ERRORS as error:
-            if not self.kwargs:
+            if not kwargs:
                 raise
-            options = ", ".join(f"{key}={value!r}" for key, value in self.kwargs.items())
+            options = ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
             raise ModelError(
                 f"{self.attention} on {self.backbone} cannot be built with options {options}: {error}"
             ) from error

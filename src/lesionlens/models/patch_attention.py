@@ -63,6 +63,9 @@ CROP_AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+MAX_GRU_LAYERS, MAX_GRU_WIDTH = 16, 16_384
+
+
 class PatchAttentionNet(Classifier):
     """Network of crops, built around a network of single images.
 
@@ -283,7 +286,8 @@ def _check_gru(combine: str, num_layers: int, width: int, *, bidirectional: bool
         raise ModelError(
             "gru_layers, gru_width and gru_bidirectional need combine=gru. Set it, or remove them"
         )
-    if num_layers < 1 or width < 1:
+    if not (1 <= num_layers <= MAX_GRU_LAYERS and 1 <= width <= MAX_GRU_WIDTH):
         raise ModelError(
-            f"gru_layers={num_layers} and gru_width={width} are not allowed. Set numbers of 1 or more"
+            f"gru_layers={num_layers} and gru_width={width} are not allowed. Set gru_layers from 1 to {MAX_GRU_LAYERS} "
+            f"and gru_width from 1 to {MAX_GRU_WIDTH:,}"
         )

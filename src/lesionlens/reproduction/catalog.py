@@ -21,7 +21,12 @@ from lesionlens.reproduction.spec import (
     RowSpec,
     TableSpec,
 )
-from lesionlens.reproduction.table_variants import select_variant, split_variant
+from lesionlens.reproduction.table_variants import (
+    TableVariant,
+    names_of_variants,
+    select_variant,
+    split_variant,
+)
 from lesionlens.runs.plain_scalars import core_value
 from lesionlens.runs.recipe_files import builtin_tables, is_yaml_path, read_yaml_mapping
 
@@ -111,6 +116,29 @@ def load_table_spec(name: str) -> TableSpec:
     if isinstance(spec.segmenter, str):
         spec = spec.model_copy(update={"segmenter": load_table_spec(spec.segmenter).segmenter})
     return select_variant(name if is_yaml_path(name) else _resolve_name(name), spec, variant)
+
+
+def load_table_variants(
+    names: Sequence[str], variant: TableVariant
+) -> tuple[dict[str, TableSpec], dict[str, str]]:
+    """Return the specification of each page of tables, and the reasons why tables do not have a variant.
+
+    Parameters
+    ----------
+    names
+        Names of tables; the variant of a name, such as ``patch/table2@authors``, takes precedence over ``variant``.
+    """
+    specs: dict[str, TableSpec] = {}
+    skipped: dict[str, str] = {}
+    for name in names:
+        table, own_variant = split_variant(name)
+        pages, reason = names_of_variants(
+            table, load_table_spec(table), variant if own_variant == "paper" else own_variant
+        )
+        specs |= {page: load_table_spec(page) for page in pages}
+        if reason:
+            skipped[f"{table}@authors"] = reason
+    return specs, skipped
 
 
 def _sort_key(name: str) -> tuple[int, int, list[int], str]:

@@ -13,7 +13,7 @@ from lesionlens.core.errors import DataError, LesionLensError, RecipeError, RunE
 from lesionlens.core.fileio import file_lock
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.table import LesionTable
-from lesionlens.reproduction.catalog import load_table_spec, match_tables
+from lesionlens.reproduction.catalog import load_table_variants, match_tables
 from lesionlens.reproduction.class_counts import count_rows, counted_datasets
 from lesionlens.reproduction.data_sources import (
     get_artifact_sets,
@@ -38,7 +38,7 @@ from lesionlens.reproduction.run_state import clear_failure, write_failure
 from lesionlens.reproduction.runner import RunSummary, Step, run_jobs
 from lesionlens.reproduction.segmenter_spec import SegmenterSpec
 from lesionlens.reproduction.spec import TableSpec
-from lesionlens.reproduction.table_variants import TableVariant, names_of_variants, split_variant
+from lesionlens.reproduction.table_variants import TableVariant, split_variant
 from lesionlens.runs.recipe_files import is_yaml_path
 from lesionlens.training.setup import SYNTHETIC_DATA_NOTICE
 
@@ -141,7 +141,7 @@ def plan_reproduction(
     LesionLensError
         A name, source, row pattern or override is invalid, or no table can be run.
     """
-    specs, skipped = _load_specs(match_tables(names), variant)
+    specs, skipped = load_table_variants(match_tables(names), variant)
     source_by_dataset = parse_sources(sources)
     _check_request(specs, source_by_dataset)
     plans, data = [], PlanData()
@@ -191,19 +191,6 @@ def _count_sources(
                 load=load,
             )
     return available
-
-
-def _load_specs(names: Sequence[str], variant: TableVariant) -> tuple[dict[str, TableSpec], dict[str, str]]:
-    """Return the specification of each page, and the reasons why tables do not have a variant."""
-    specs: dict[str, TableSpec] = {}
-    skipped: dict[str, str] = {}
-    for name in names:
-        spec, given = load_table_spec(name), split_variant(name)[1]
-        pages, reason = ([name], "") if given != "paper" else names_of_variants(name, spec, variant)
-        specs |= {page: load_table_spec(page) for page in pages}
-        if reason:
-            skipped[f"{name}@authors"] = reason
-    return specs, skipped
 
 
 def page_name(name: str) -> str:
