@@ -28,6 +28,7 @@ def test_labels_follow_the_rows_of_the_table(tmp_path: Path) -> None:
         ("image_id,diagnosis\na,nevus\n", "one column of 0 and 1 per artifact"),
         ("name,ruler\na,1\n", "must have a column image_id"),
         ("image_id,ruler\nx,1\n", "has a label of none of the 2 images, for example a"),
+        ("image_id,ruler,any\na,1,1\n", "the column any .*remove or rename"),
         ("image_id,ruler\na,1\na.jpg,0\n", "two rows of image a that differ in ruler"),
     ],
 )

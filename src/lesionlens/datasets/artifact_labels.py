@@ -19,6 +19,8 @@ from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS, is_known_colum
 
 ARTIFACT_LABELS_FILE = "artifacts.csv"
 """Label file in a dataset's directory, or next to a custom table."""
+ANY_ARTIFACT = "any"
+"""Name of the comparison of images with at least one artifact and images without any."""
 _PRESENT = frozenset({"1", "1.0", "true", "yes"})
 _ABSENT = frozenset({"0", "0.0", "false", "no"})
 
@@ -76,6 +78,11 @@ def _read_labels(path: Path, image_ids: Sequence[str]) -> pd.DataFrame:
         raise DataError(
             f"{path} must have a column image_id and one column of 0 and 1 per artifact, for example ruler. Its "
             f"columns: {', '.join(map(str, frame))}"
+        )
+    if ANY_ARTIFACT in artifacts:
+        raise DataError(
+            f"{path}: the column {ANY_ARTIFACT} has the name of the comparison of images with and "
+            "without any artifact; remove or rename it"
         )
     labels = pd.DataFrame({name: _parse_labels(frame[name], path) for name in artifacts})
     labels.index = pd.Index(match_image_ids(frame[image_column].tolist(), image_ids))

@@ -14,6 +14,7 @@ from rich.table import Table
 from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.core.tabular import write_csv_columns
 from lesionlens.core.types import BoolArray, FloatArray
+from lesionlens.datasets.artifact_labels import ANY_ARTIFACT
 from lesionlens.evaluation.formatting import format_with_interval
 from lesionlens.evaluation.result import Estimate
 from lesionlens.explanation.map_metrics import MapMetrics
@@ -35,8 +36,6 @@ _METRIC_GROUPS = (
     ("artifact_energy", "artifact_area"),
     ("correlation", "kl_divergence", "nss"),
 )
-ANY_ARTIFACT = "any"
-"""Name of a comparison of images with at least one artifact and images without any."""
 _MEANS = ("with", "without", "difference")
 
 
