@@ -19,6 +19,7 @@ from lesionlens.explanation.localization_result import MAP_METRIC_TITLES
 from lesionlens.reproduction.catalog import PAPERS
 from lesionlens.reproduction.claim_result import VERDICT_LABELS
 from lesionlens.reproduction.column_spec import ColumnSpec
+from lesionlens.reproduction.crop_variance import CROP_VARIANCE_TITLES, crop_variance_rows
 from lesionlens.reproduction.figures.base import WrittenFigure
 from lesionlens.reproduction.figures.factory import render_figure
 from lesionlens.reproduction.formatting import (
@@ -93,6 +94,8 @@ def render_table_page(
         groups=_row_groups(outcome, formatter),
         claims=[formatter.format_claim(claim) for claim in outcome.claims],
         single_runs=formatter.format_runs(),
+        crop_variance=crop_variance_rows(outcome.results),
+        crop_variance_titles=CROP_VARIANCE_TITLES,
         tests=[formatter.format_paper_test(line) for line in paper_test_lines(outcome)],
         notes=formatter.notes,
         **_legend(outcome),

@@ -6,6 +6,7 @@ from datetime import datetime
 from lesionlens import __version__
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL
+from lesionlens.reproduction.crop_variance import CROP_VARIANCE_TITLES, crop_variance_rows
 from lesionlens.reproduction.formatting import (
     IN_INTERVAL_MARK,
     OUTSIDE_INTERVAL_MARK,
@@ -15,6 +16,7 @@ from lesionlens.reproduction.formatting import (
 )
 from lesionlens.reproduction.outcome import TableOutcome, summary_sentence
 from lesionlens.reproduction.paper_test import paper_test_lines
+from lesionlens.reproduction.planner import TableResults
 from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
 from lesionlens.reproduction.table_variants import VARIANT_TITLES
 
@@ -25,7 +27,12 @@ def outcome_to_markdown(outcome: TableOutcome, now: datetime) -> str:
     lines = [f"# {spec.title}: {spec.caption}", "", f"**{summary_sentence(outcome)}**", ""]
     lines += [*_bullet_list(results.caveats), f"{spec.source.rstrip('.')}. {RESEARCH_USE_NOTICE}", ""]
     lines += [*_table(outcome, formatter), "", *_legend(outcome), ""]
-    lines += [*_single_runs(formatter), *_claims(outcome, formatter), *_paper_test(outcome, formatter)]
+    lines += [
+        *_single_runs(formatter),
+        *_crop_variance(results),
+        *_claims(outcome, formatter),
+        *_paper_test(outcome, formatter),
+    ]
     lines += [
         *_section("The authors' code and the text", _code_differences(outcome)),
         *_section("Differences from the paper, and open details", spec.differences),
@@ -105,6 +112,14 @@ def _single_runs(formatter: TableFormatter) -> Iterator[str]:
         yield _table_row(["---"] * (len(runs) + 1))
         yield from (_table_row([row, *values]) for row, values in rows)
         yield ""
+
+
+def _crop_variance(results: TableResults) -> Iterator[str]:
+    rows = crop_variance_rows(results)
+    if rows:
+        yield from ("## Variance from random test crops", "", _table_row(CROP_VARIANCE_TITLES))
+        yield _table_row(["---"] * len(CROP_VARIANCE_TITLES))
+        yield from (*map(_table_row, rows), "")
 
 
 def _paper_test(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:

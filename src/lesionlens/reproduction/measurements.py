@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lesionlens.core.errors import LesionLensError, ModelError
 from lesionlens.core.fileio import write_text
@@ -156,12 +158,23 @@ def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec)
     return read_evaluation(path).estimate(column_spec.metric, column_spec.scope)
 
 
-def _crop_draws_estimate(cell: RunCell, column_spec: ColumnSpec) -> Estimate:
-    """Return the mean of a metric over draws of the test crops, or its standard deviation."""
+def crop_draw_values(cell: RunCell, column_spec: ColumnSpec) -> NDArray[np.float64]:
+    """Return the value of a column in each draw of a run's random test crops, (draws,); predictions are saved.
+
+    Raises
+    ------
+    LesionLensError
+        The test crops of the run are not random, or the model or the images cannot be read.
+    """
     draws = CropDraws(
         cell.run_dir, column_spec.crop_draws, evaluation_split(cell), device=cell.recipe.train.device
     )
-    values = draws.metric_values(column_spec.metric, column_spec.scope)
+    return draws.metric_values(column_spec.metric, column_spec.scope)
+
+
+def _crop_draws_estimate(cell: RunCell, column_spec: ColumnSpec) -> Estimate:
+    """Return the mean of a metric over draws of the test crops, or its standard deviation."""
+    values = crop_draw_values(cell, column_spec)
     value = float(values.std(ddof=1) if column_spec.spread else values.mean())
     return Estimate(column_spec.metric, column_spec.scope, value, math.nan, math.nan)
 
