@@ -99,6 +99,7 @@ def test_server_that_never_answers(cache: Path, silent_server: Any, monkeypatch:
         download_pretrained(NAME, timeout=SHORT)
 
 
+@pytest.mark.slow
 def test_server_that_stops_in_the_middle(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve(bytes(10**6), first_bytes=10**5)
     set_server(monkeypatch, server.server_address, cache)

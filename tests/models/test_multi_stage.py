@@ -124,6 +124,7 @@ def _reference_loss(logits: Tensor, target: Tensor, maps: list[Tensor], masks: T
     return total
 
 
+@pytest.mark.slow
 def test_one_training_step_equals_the_reference() -> None:
     generator = torch.manual_seed(0)
     # a small ratio, because timm's head is slow to build and is removed

@@ -60,6 +60,7 @@ def test_workers_hide_loading_on_a_gpu(load: float, expected: int) -> None:
     assert choose_workers(StepTimings(load, load, step=0.1), 8, on_cpu=False) == expected
 
 
+@pytest.mark.slow
 def test_timing_has_no_side_effects(components: RunComponents) -> None:
     model, datamodule = components.module.model, components.datamodule
     before = {name: value.clone() for name, value in model.state_dict().items()}

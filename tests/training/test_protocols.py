@@ -61,6 +61,7 @@ def two_task_run(recipe: str, isic: Path, tmp_path_factory: pytest.TempPathFacto
     return RunDir(train(recipe, overrides, out=directory / "run"))
 
 
+@pytest.mark.slow
 def test_two_tasks_are_evaluated_from_one_file(two_task_run: RunDir) -> None:
     predictions = read_predictions(two_task_run.predictions("test"))
     assert (predictions.classes, predictions.other_class) == (
