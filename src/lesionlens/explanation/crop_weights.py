@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.core.errors import DataError, ModelError
+from lesionlens.core.errors import ModelError
 from lesionlens.core.types import FloatArray
-from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.table import LesionTable
 from lesionlens.explanation.explain import compute_maps
-from lesionlens.explanation.localization import load_masked_image
+from lesionlens.explanation.localization import iter_masked_images
 from lesionlens.imaging.boxes import CropBox, lesion_bounding_box
 from lesionlens.models.saved_model import LoadedModel
 
@@ -79,21 +78,12 @@ def measure_crop_weights(
         The network has no such weights.
     """
     weights: list[CropWeight] = []
-    reason = "the table is empty"
-    ids, lesions = (map(str, table.frame[name]) for name in ("image_id", "lesion_id"))
-    rows = zip(ids, lesions, table.paths, lesion_mask_paths(table, mask_dir), strict=True)
-    for image_id, lesion_id, path, mask_path in rows:
-        image_and_mask = load_masked_image(loaded, path, mask_path)
-        if isinstance(image_and_mask, str):
-            reason = image_and_mask
-            continue
-        values, fractions = _image_weights(loaded, *image_and_mask, map_name)
+    for image_id, lesion_id, image, mask in iter_masked_images(loaded, table, mask_dir):
+        values, fractions = _image_weights(loaded, image, mask, map_name)
         weights += [
             CropWeight(image_id, lesion_id, position, float(weight), float(fraction))
             for position, (weight, fraction) in enumerate(zip(values, fractions, strict=True))
         ]
-    if not weights:
-        raise DataError(f"none of the {len(table)} images has a lesion mask to compare with: {reason}")
     return weights
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from lesionlens.core.errors import DataError, ImageError, ModelError
 from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.artifact_labels import load_artifact_labels
+from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.table import LesionTable
 from lesionlens.explanation.explain import compute_maps, predict_image_scores, resolve_target_class
 from lesionlens.explanation.localization_result import (
@@ -163,6 +165,45 @@ def load_masked_image(
         return str(error)
     mask = load_mask(mask_path, (image.shape[0], image.shape[1]), image_path=path)
     return (image, mask) if mask.any() else f"the mask {mask_path} is empty"
+
+
+class MaskedImage(NamedTuple):
+    """An image (h, w, 3), decoded for a model, with its lesion and lesion mask (h, w)."""
+
+    image_id: str
+    lesion_id: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+def iter_masked_images(
+    loaded: LoadedModel, table: LesionTable, mask_dir: Path | None = None
+) -> Iterator[MaskedImage]:
+    """Yield each image of a table that has a lesion mask.
+
+    Parameters
+    ----------
+    mask_dir
+        Directory of masks that replace those of the table.
+
+    Raises
+    ------
+    DataError
+        A mask does not match its image, or no image has a mask.
+    """
+    ids, lesions = (map(str, table.frame[name]) for name in ("image_id", "lesion_id"))
+    reason, num_masked = "the table is empty", 0
+    for image_id, lesion_id, path, mask_path in zip(
+        ids, lesions, table.paths, lesion_mask_paths(table, mask_dir), strict=True
+    ):
+        image_and_mask = load_masked_image(loaded, path, mask_path)
+        if isinstance(image_and_mask, str):
+            reason = image_and_mask
+            continue
+        num_masked += 1
+        yield MaskedImage(image_id, lesion_id, *image_and_mask)
+    if not num_masked:
+        raise DataError(f"none of the {len(table)} images has a lesion mask to compare with: {reason}")
 
 
 def stitched_maps(

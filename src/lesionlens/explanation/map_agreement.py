@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionlens.core.errors import DataError, ModelError
-from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.table import LesionTable
 from lesionlens.explanation.explain import resolve_target_class
-from lesionlens.explanation.localization import load_masked_image, stitched_maps
+from lesionlens.explanation.localization import iter_masked_images, stitched_maps
 from lesionlens.explanation.map_metrics import correlation_coefficient
 from lesionlens.imaging.stitching import StitchedMap
 from lesionlens.models.saved_model import LoadedModel
@@ -91,17 +90,8 @@ def measure_map_agreement(
         loaded.card.classes.index(resolve_target_class(name, loaded.card.classes))
         for loaded, name in zip(models, target_classes, strict=True)
     ]
-    rows = zip(
-        map(str, table.frame["image_id"]), map(str, table.frame["lesion_id"]), table.paths,
-        lesion_mask_paths(table, mask_dir), strict=True,
-    )  # fmt: skip
-    agreements, reason = [], "it is empty"
-    for image_id, lesion_id, path, mask_path in rows:
-        image_and_mask = load_masked_image(models[0], path, mask_path)
-        if isinstance(image_and_mask, str):
-            reason = image_and_mask
-            continue
-        image, mask = image_and_mask
+    agreements = []
+    for image_id, lesion_id, image, mask in iter_masked_images(models[0], table, mask_dir):
         maps = []
         for loaded, target in zip(models, targets, strict=True):
             by_name = dict(stitched_maps(loaded, image, mask, (method,), target))
@@ -111,6 +101,4 @@ def measure_map_agreement(
         agreements.append(
             ImageAgreement(image_id, lesion_id, float((mask != 0).mean()), map_correlation(maps[0], maps[1]))
         )
-    if not agreements:
-        raise DataError(f"none of the {len(table)} images has a lesion mask to compare with: {reason}")
     return agreements

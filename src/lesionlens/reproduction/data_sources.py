@@ -86,18 +86,7 @@ def resolve_source(
             "shows where to download it), or try --profile smoke, which generates its own images"
         )
     artifacts = sorted({artifact_set.artifact for artifact_set in spec.artifact_sets.values()})
-    name = "-".join([profile.name, dataset, *(f"no-{artifact}" for artifact in artifacts)])
-    source = get_synthetic(
-        dataset,
-        out / "data" / name,
-        num_images=profile.num_images,
-        size=profile.image_size,
-        seed=SYNTHETIC_SEED,
-        console=console,
-        exclude_artifacts=artifacts,
-    )
-    _check_unchanged(out, name, source, load)
-    return source
+    return _generate(dataset, profile, out, console, SYNTHETIC_SEED, load, exclude_artifacts=artifacts)
 
 
 def resolve_mask_source(
@@ -134,17 +123,32 @@ def resolve_mask_source(
         return source
     if not is_synthetic(source, out):
         return ""
-    name = f"{profile.name}-{dataset}"
-    generated = get_synthetic(
+    return _generate(dataset, profile, out, console, MASK_SEED, load_table)
+
+
+def _generate(
+    dataset: str,
+    profile: Profile,
+    out: Path,
+    console: Console,
+    seed: int,
+    load: Callable[[str], LesionTable],
+    *,
+    exclude_artifacts: Sequence[str] = (),
+) -> str:
+    """Generate the synthetic dataset of a profile, unless it exists, and return its source ``NAME:ROOT``."""
+    name = "-".join([profile.name, dataset, *(f"no-{artifact}" for artifact in exclude_artifacts)])
+    source = get_synthetic(
         dataset,
         out / "data" / name,
         num_images=profile.num_images,
         size=profile.image_size,
-        seed=MASK_SEED,
+        seed=seed,
         console=console,
+        exclude_artifacts=exclude_artifacts,
     )
-    _check_unchanged(out, name, generated, load_table)
-    return generated
+    _check_unchanged(out, name, source, load)
+    return source
 
 
 def is_synthetic(source: str, out: Path) -> bool:
