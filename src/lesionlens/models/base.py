@@ -85,9 +85,10 @@ class Classifier(nn.Module):
         return self.compute_logits(self.pool(features))
 
     def forward(self, x: Any, *, maps: bool = False) -> ModelOutput:
-        """Return logits (b, k) and, if requested, attention maps."""
+        """Return logits (b, k), the features that they are computed from and, if requested, attention maps."""
         features = self.forward_features(x, maps=maps)
-        return ModelOutput(logits=self.forward_head(features), maps=features.maps)
+        pooled = self.pool(features)
+        return ModelOutput(logits=self.compute_logits(pooled), maps=features.maps, features=pooled)
 
     def linear_head_weight(self) -> Tensor | None:
         """Return the weight (k, c) of a head that is one linear layer on averaged features, otherwise None."""

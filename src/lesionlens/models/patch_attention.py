@@ -186,13 +186,17 @@ class PatchAttentionNet(Classifier):
         return CROP_AVERAGES["logits" if votes_in_training else self.average](crop_logits)
 
     def forward(self, x: Any, *, maps: bool = False) -> ModelOutput:
-        """Return logits (b, k) and, if requested, attention maps."""
+        """Return logits (b, k), the average features of the crops and, if requested, attention maps."""
         features = self.forward_features(x, maps=maps)
         attended = self._pool_and_attend(features)
         attention_maps = features.maps
         if maps and self.end is not None:
             attention_maps = {**attention_maps, "end crops": attended.weights}
-        return ModelOutput(logits=self.compute_logits(attended.crops), maps=attention_maps)
+        return ModelOutput(
+            logits=self.compute_logits(attended.crops),
+            maps=attention_maps,
+            features=attended.crops.mean(dim=1),
+        )
 
     def _pool_and_attend(self, features: Features) -> PatchAttentionOutput:
         vectors = self.inner.pool(features)
