@@ -41,9 +41,10 @@ ASSUMED_RUNS = {
     "export.md": "mine",
     "file-formats.md": "demo",
     "inference.md": "mine",
+    "subgroups.md": "demo",
 }
 # pages whose output is about trained models: after a tiny training the numbers and notes are others
-MODEL_OUTPUT = {"compare.md", "evaluate.md"}
+MODEL_OUTPUT = {"compare.md", "evaluate.md", "subgroups.md"}
 # file that a YAML block of the page shows
 YAML_FILES = {"recipes.md": "my.yaml", "reproduce.md": "mine.yaml"}
 # commands in the text that name a command or have placeholders; console blocks show them completely
@@ -84,6 +85,7 @@ OPTION_COMMANDS = {
     "--task class:all": "evaluate odd-names.csv",
     "--task class:yes/no": "evaluate odd-names.csv",
     "--other-class other": "evaluate A.csv --labels other-labels.csv",
+    "--by sex,age:0,30,50,70": "evaluate A.csv --metadata metadata.csv",
     "--common-images": "evaluate A.csv --labels all-labels.csv",
 }
 FAST = (

@@ -95,6 +95,7 @@ def _write_own_images(folder: Path, source: Path) -> pd.DataFrame:
     table[columns].to_csv(folder / "my" / "images.csv", index=False)
     new[columns].to_csv(folder / "labels.csv", index=False)
     table[columns].to_csv(folder / "all-labels.csv", index=False)
+    table[["image", "age", "sex", "localization"]].to_csv(folder / "metadata.csv", index=False)
     table[columns].replace("nevus", "dermatofibroma").to_csv(folder / "other-labels.csv", index=False)
     tissue = table[columns].assign(label=np.where(table["label"] == "melanoma", "neoplastic", "reactive"))
     tissue.to_csv(folder / "my" / "tissue.csv", index=False)

@@ -13,6 +13,7 @@ from lesionlens.cli.run_inputs import (
     open_inputs,
     read_files,
 )
+from lesionlens.cli.subgroups import MetadataSources, evaluate_by
 from lesionlens.core.errors import PredictionsError
 
 if TYPE_CHECKING:
@@ -70,6 +71,26 @@ def evaluate_command(
         Path | None,
         options.out_file("Also write the predictions as an ISIC 2017 submission.", "--isic-submission"),
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also compare subgroups with all other images: columns such as sex,site, and bins such as "
+            "age:0,30,50,70."
+        ),
+    ] = None,
+    by_metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Metric of subgroups, as --metric of compare; repeat for each. Default: a few of them."
+        ),
+    ] = None,
+    metadata: Annotated[
+        str | None,
+        typer.Option(
+            help="Table with the columns of --by: a CSV or Parquet file with image_id, or a dataset NAME:ROOT. "
+            "Default: the columns of --labels, of the predictions, or of the run's dataset."
+        ),
+    ] = None,
 ) -> None:
     """Evaluate predictions: every metric with its 95 % confidence interval over lesions."""
     from lesionlens.core.console import activity, make_console
@@ -78,6 +99,8 @@ def evaluate_command(
 
     if common_images and labels is None:
         raise PredictionsError("--common-images requires --labels FILE, with which the images are compared")
+    if by is None and (by_metric or metadata):
+        raise PredictionsError("--by-metric and --metadata require --by COLUMNS, which names the subgroups")
     inputs = open_inputs(predictions)
     if inputs.groups:
         check_group_options(context, _GROUP_PARAMS, reason="each run has its own labels and validation split")
@@ -99,8 +122,23 @@ def evaluate_command(
         tuned_on = ", ".join(map(str, tune_threshold_on or ()))
         rule = _resolve_decision(decision, threshold, loaded, tuning, task=task, tuned_on=tuned_on)
         result = evaluate(loaded, n_resamples=bootstrap_samples, seed=seed, decision=rule, task=task)
+        subgroups = None
+        if by is not None:
+            runs = tuple(item for item in inputs.single if not isinstance(item, Path))
+            paths = tuple(file.path for file in files)
+            sources = MetadataSources(tuple(map(str, loaded.image_id)), metadata, labels, paths, runs)
+            subgroups = evaluate_by(
+                loaded, sources, by=by, by_metric=by_metric or (), n_resamples=bootstrap_samples, seed=seed,
+                decision=rule, task=task,
+            )  # fmt: skip
+        if out is not None and subgroups is not None:
+            subgroups.write(out)
         _write_results(result, loaded, out=out, isic_submission=isic_submission)
     make_console().print(evaluation_table(result))
+    if subgroups is not None:
+        from lesionlens.evaluation.subgroups.tables import SubgroupTables
+
+        make_console().print(SubgroupTables(subgroups))
 
 
 def _write_results(
