@@ -35,9 +35,9 @@ def hair_mask(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a mask of dark hairs including their soft edges: 255 on a hair, otherwise 0, (h, w)."""
     side = min(image.shape[:2])
     gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
-    black_hat = _max_over_kernels(cv2.MORPH_BLACKHAT, gray, _line_kernels(MAX_HAIR_WIDTH * side, 4))
+    black_hat = max_over_kernels(cv2.MORPH_BLACKHAT, gray, line_kernels(MAX_HAIR_WIDTH * side, 4))
     dark = (black_hat > DARKNESS_THRESHOLD).astype(np.uint8) * np.uint8(255)
-    straight = _max_over_kernels(cv2.MORPH_OPEN, dark, _line_kernels(MIN_HAIR_LENGTH * side, NUM_DIRECTIONS))
+    straight = max_over_kernels(cv2.MORPH_OPEN, dark, line_kernels(MIN_HAIR_LENGTH * side, NUM_DIRECTIONS))
     hairs = cv2.bitwise_and(dark, _dilate(straight, HAIR_NEIGHBORHOOD * side))
     return _dilate(np.asarray(hairs, np.uint8), HAIR_RIM_WIDTH * side)
 
@@ -47,7 +47,7 @@ def _dilate(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.dilate(mask, np.ones((width, width), np.uint8)), np.uint8)
 
 
-def _max_over_kernels(
+def max_over_kernels(
     operation: int, image: NDArray[np.uint8], kernels: Iterable[NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
     """Apply a morphological operation with each kernel, and return the pixelwise maximum."""
@@ -56,7 +56,7 @@ def _max_over_kernels(
     )
 
 
-def _line_kernels(length: float, num_directions: int) -> list[NDArray[np.uint8]]:
+def line_kernels(length: float, num_directions: int) -> list[NDArray[np.uint8]]:
     """Return a kernel with a centered line of the given length in pixels, for each direction."""
     half = max(1, round(length / 2))
     kernels = []
