@@ -1,5 +1,6 @@
 """Option ``--by`` of ``evaluate``: where the columns of subgroups come from, and what is written about them."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from lesionlens.evaluation.subgroups.result import SubgroupReport
     from lesionlens.evaluation.thresholds import DecisionRule
     from lesionlens.runs.run_dir import RunDir
+
+
+ALL_ARTIFACTS, SKIN_TONE = "artifacts", "skin_tone"
+_ITA_CAVEAT = (
+    "ITA is the color of the skin at the border of the images. It depends on camera and light, and is not a "
+    "phototype."
+)
 
 
 @dataclass(frozen=True)
@@ -89,21 +97,90 @@ def _dataset_metadata(table: "LesionTable", image_ids: Sequence[str]) -> "Metada
 
 
 def group_by_columns(specs: "Sequence[GroupSpec]", sources: MetadataSources) -> "list[Grouping]":
-    """Divide the images by each column."""
-    return [_group_by_column(spec, sources) for spec in specs]
+    """Divide the images by each column.
+
+    ``artifacts`` means the labels of all artifacts of the datasets or, without labels, every detected artifact; those
+    that all images show, or none, are excluded with a warning. ``skin_tone`` without a known tone means ``ita``.
+    """
+    from lesionlens.evaluation.subgroups.grouping import GroupSpec, group_images
+
+    has_all = any(spec.column == ALL_ARTIFACTS for spec in specs)
+    artifacts = _artifact_names(sources) if has_all else []
+    named = [spec for spec in specs if spec.column != ALL_ARTIFACTS]
+    specs = [*named, *(GroupSpec(name) for name in artifacts)]
+    cells = {spec.column: _find_cells(spec.column, sources) for spec in specs}
+    measured = _measure_cells([name for name, known in cells.items() if known is None], sources)
+    values = {name: measured[name] if known is None else known for name, known in cells.items()}
+    uniform = [name for name in artifacts if len(set(values[name]) - {""}) < 2]
+    if uniform:
+        names = ", ".join(uniform)
+        warnings.warn(f"Not compared, because all images have the same value: {names}", stacklevel=2)
+    return [
+        _measured_grouping(spec.column, values[spec.column])
+        if cells[spec.column] is None
+        else group_images(spec, values[spec.column])
+        for spec in specs
+        if spec.column not in uniform
+    ]
 
 
-def _group_by_column(spec: "GroupSpec", sources: MetadataSources) -> "Grouping":
-    from lesionlens.evaluation.subgroups.grouping import group_images
+def _artifact_names(sources: MetadataSources) -> list[str]:
+    from lesionlens.datasets.artifact_labels import load_artifact_labels
+    from lesionlens.imaging.artifact_detection import ARTIFACT_DETECTORS
+
+    labeled = [str(name) for table in sources.datasets for name in load_artifact_labels(table)]
+    return list(dict.fromkeys(labeled)) or list(ARTIFACT_DETECTORS)
+
+
+def _find_cells(column: str, sources: MetadataSources) -> list[str] | None:
+    """Return the cells of a column; None if it must be measured."""
+    from lesionlens.core.missing import is_missing
+    from lesionlens.datasets.image_measurements import MEASURED_COLUMNS
     from lesionlens.evaluation.subgroups.metadata import find_metadata_column, unknown_column_message
 
-    cells = find_metadata_column(spec.column, sources.file_tables)
+    cells = find_metadata_column(column, sources.file_tables)
     if cells is None:
-        cells = find_metadata_column(spec.column, sources.dataset_tables)
-    if cells is None:
+        cells = find_metadata_column(column, sources.dataset_tables)
+    if column == SKIN_TONE and (cells is None or all(map(is_missing, cells))):
+        return None
+    if cells is None and column not in MEASURED_COLUMNS:
         tables = [*sources.file_tables, *sources.dataset_tables]
-        raise PredictionsError(unknown_column_message(spec.column, tables))
-    return group_images(spec, cells)
+        raise PredictionsError(unknown_column_message(column, tables, (ALL_ARTIFACTS, *MEASURED_COLUMNS)))
+    return cells
+
+
+def _measure_cells(names: Sequence[str], sources: MetadataSources) -> dict[str, list[str]]:
+    """Return the cells of columns that are measured on the images of the datasets."""
+    from lesionlens.datasets.image_measurements import ITA_COLUMN, measure_columns
+
+    if not names:
+        return {}
+    if not sources.datasets:
+        raise PredictionsError(
+            f"--by {names[0]} is measured on the images, but their dataset is not known. Pass it: --metadata "
+            "NAME:ROOT, or --metadata table:FILE for a table with the paths of images"
+        )
+    columns = {name: ITA_COLUMN if name == SKIN_TONE else name for name in names}
+    values: dict[tuple[str, str], str] = {}
+    for table in sources.datasets:
+        measured = measure_columns(table, sources.image_ids, sorted(set(columns.values())))
+        for column in measured:
+            values |= {(str(column), str(name)): str(cell) for name, cell in measured[column].items()}
+    return {
+        name: [values.get((column, image_id), "") for image_id in sources.image_ids]
+        for name, column in columns.items()
+    }
+
+
+def _measured_grouping(column: str, cells: Sequence[str]) -> "Grouping":
+    from lesionlens.datasets.image_measurements import ITA_COLUMN
+    from lesionlens.evaluation.subgroups.grouping import make_grouping
+    from lesionlens.imaging.skin_color import ITA_GROUPS
+
+    if column in (SKIN_TONE, ITA_COLUMN):
+        return make_grouping("ITA", cells, [group.name for group in ITA_GROUPS], caveats=(_ITA_CAVEAT,))
+    caveat = f"{column} was detected in the images by a program, which makes errors."
+    return make_grouping(f"{column} (detected)", cells, ["yes", "no"], caveats=(caveat,))
 
 
 def evaluate_by(

@@ -4,7 +4,7 @@ Each detector computes one score per image. The thresholds were chosen on 400 sy
 known; ``docs/subgroups.md`` reports sensitivity and specificity on others. Errors on real images were not measured.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import cv2
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.imaging.hair_removal import line_kernels, max_over_kernels
 
-_SIDE = 300  # pixels of the shorter side on which the detectors were tuned; larger images are resized
+DETECTION_SIDE = 300
+"""Pixels of the shorter side on which the detectors were tuned; larger images are resized."""
 _BORDER_WIDTH = 0.15  # fractions of the shorter side
 _CORNER_WIDTH = 0.025
 _HAIR_WIDTH, _HAIR_LENGTH = 0.02, 0.1
@@ -31,7 +32,8 @@ def dark_corner_score(image: NDArray[np.uint8]) -> float:
     brightness = image.max(axis=2)
     starts = (slice(width), slice(-width, None))
     corners = [float(np.median(brightness[rows, columns])) for rows in starts for columns in starts]
-    return float(1 - np.mean(corners) / max(1.0, float(np.median(brightness))))
+    reference = float(np.median(brightness))
+    return 1 - float(np.mean(corners)) / reference if reference else 0.0
 
 
 def hair_score(image: NDArray[np.uint8]) -> float:
@@ -142,12 +144,13 @@ ARTIFACT_DETECTORS: dict[str, ArtifactDetector] = {
 """Detector of each artifact, by its name in the labels of synthetic images."""
 
 
-def detect_artifacts(image: NDArray[np.uint8]) -> dict[str, bool]:
-    """Return whether an RGB image, (h, w, 3), shows each artifact of `ARTIFACT_DETECTORS`."""
-    scale = _SIDE / min(image.shape[:2])
+def detect_artifacts(
+    image: NDArray[np.uint8], names: Iterable[str] = tuple(ARTIFACT_DETECTORS)
+) -> dict[str, bool]:
+    """Return whether an RGB image, (h, w, 3), shows each of the named artifacts of `ARTIFACT_DETECTORS`."""
+    scale = DETECTION_SIDE / min(image.shape[:2])
     if scale < 1:
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return {
-        name: detector.score(image) >= detector.threshold for name, detector in ARTIFACT_DETECTORS.items()
-    }
+    detectors = {name: ARTIFACT_DETECTORS[name] for name in names}
+    return {name: detector.score(image) >= detector.threshold for name, detector in detectors.items()}

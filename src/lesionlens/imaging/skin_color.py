@@ -32,12 +32,12 @@ class ITAGroup(NamedTuple):
 
 
 ITA_GROUPS = (
-    ITAGroup("ITA above 55° (very light)", 55.0),
-    ITAGroup("ITA 41° to 55° (light)", 41.0),
-    ITAGroup("ITA 28° to 41° (intermediate)", 28.0),
-    ITAGroup("ITA 10° to 28° (tan)", 10.0),
-    ITAGroup("ITA −30° to 10° (brown)", -30.0),
-    ITAGroup("ITA −30° or below (dark)", -math.inf),
+    ITAGroup("above 55° (very light)", 55.0),
+    ITAGroup("41° to 55° (light)", 41.0),
+    ITAGroup("28° to 41° (intermediate)", 28.0),
+    ITAGroup("10° to 28° (tan)", 10.0),
+    ITAGroup("−30° to 10° (brown)", -30.0),
+    ITAGroup("−30° or below (dark)", -math.inf),
 )
 """Ranges of Chardon et al. 1991 with the class "dark" of Del Bino et al. 2006, the lightest first."""
 
@@ -63,7 +63,9 @@ def measure_ita(image: NDArray[np.uint8], *, lesion_mask: BinaryMask | None = No
     """
     scale = _SIDE / min(image.shape[:2])
     if scale < 1:
-        image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        image = np.asarray(
+            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
     is_border = _border(image.shape[:2])
     is_skin = is_border & ~_excluded(image, is_border, lesion_mask)
     if is_skin.sum() < MIN_BORDER_SKIN * is_border.sum():
@@ -99,6 +101,6 @@ def ita_group(angle: float) -> str:
     Examples
     --------
     >>> ita_group(60), ita_group(10), ita_group(float("nan"))
-    ('ITA above 55° (very light)', 'ITA −30° to 10° (brown)', '')
+    ('above 55° (very light)', '−30° to 10° (brown)', '')
     """
     return "" if math.isnan(angle) else next(group.name for group in ITA_GROUPS if angle > group.above)

@@ -10,16 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lesionlens import cli
 from lesionlens.core.console import make_console
 from lesionlens.core.errors import PredictionsError
+from lesionlens.evaluation import plots
+from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.evaluation.subgroups.evaluate import evaluate_subgroups
 from lesionlens.evaluation.subgroups.grouping import GroupSpec, group_images
 from lesionlens.evaluation.subgroups.result import SubgroupReport, read_subgroups
 from lesionlens.evaluation.subgroups.tables import SubgroupTables, describe_subgroups, worst_group
 
+from ...helpers.images import write_lines
 from ...helpers.random_predictions import random_predictions
 
 TWO = ("other", "melanoma")
@@ -97,6 +101,12 @@ def run(monkeypatch: pytest.MonkeyPatch, arguments: str) -> int:
     return int(exit_info.value.code or 0)
 
 
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of an evaluation take seconds, and have tests of their own."""
+    monkeypatch.setattr(plots, "write_figures", lambda *_: [])
+
+
 @pytest.fixture
 def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with predictions, p.csv, and metadata, m.csv."""
@@ -137,6 +147,10 @@ def test_command_writes_subgroups(
         ("p.csv --by lesion_id", "different values"),
         ("p.csv --metadata m.csv", "--by-metric and --metadata require --by COLUMNS"),
         ("p.csv --by sex --metadata none.csv", "none.csv does not exist"),
+        (
+            "p.csv --by ita --metadata m.csv",
+            "--by ita is measured on the images, but their dataset is not known",
+        ),
     ],
 )
 def test_command_explains_errors(
@@ -148,3 +162,56 @@ def test_command_explains_errors(
 ) -> None:
     assert run(monkeypatch, arguments + " --bootstrap-samples 0") == 1
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.fixture
+def image_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A dataset of light and brown images, some with dark corners, and predictions, p.csv."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setattr(cli, "_format_warnings", lambda: None)
+    names = [f"i{index}" for index in range(24)]
+    for index, name in enumerate(names):
+        pixels = np.full((40, 50, 3), (232, 200, 180) if index % 3 else (120, 82, 60), np.uint8)
+        if index % 2:
+            pixels[:5, :5] = pixels[:5, -5:] = pixels[-5:, :5] = pixels[-5:, -5:] = 2
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    labels = ["melanoma" if index % 4 < 2 else "nevus" for index in range(24)]
+    rows = [f"{name}.png,{label}" for name, label in zip(names, labels, strict=True)]
+    write_lines(tmp_path / "images.csv", "image,label", rows)
+    scores = np.random.default_rng(0).random((24, 1))
+    predictions = Predictions(
+        np.array(names),
+        np.array(names),
+        np.array(labels),
+        np.hstack([scores, 1 - scores]),
+        ("melanoma", "nevus"),
+    )
+    write_predictions("p.csv", predictions)
+    return "table:images.csv"
+
+
+def test_skin_tone_without_a_column_is_the_measured_ita(
+    image_table: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = f"p.csv --by skin_tone,artifacts --metadata {image_table} --bootstrap-samples 0 -o e"
+    with pytest.warns(UserWarning, match="the same value: hair, ruler, ink_markings, color_patch$"):
+        assert run(monkeypatch, arguments) == 0
+    report = read_subgroups("e/subgroups.json")
+    assert {column: [group.n_images for group in groups] for column, groups in report.by_column().items()} == {
+        "ITA": [16, 8], "dark_corners (detected)": [12, 12]
+    }  # fmt: skip
+    text = " ".join(capsys.readouterr().out.split())
+    assert "ITA is the color of the skin at the border of the images." in text
+    assert "is not a phototype" in text
+
+
+def test_artifact_labels_replace_the_detectors(image_table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"i{index},{int(index < 6)}" for index in range(24)]
+    write_lines(Path("artifacts.csv"), "image_id,bubble", rows)
+    arguments = f"p.csv --by artifacts --metadata {image_table} --bootstrap-samples 0 -o e"
+    assert run(monkeypatch, arguments) == 0
+    groups = read_subgroups("e/subgroups.json").by_column()
+    assert {name: [(g.name, g.n_images) for g in groups[name]] for name in groups} == {
+        "bubble": [("no", 18), ("yes", 6)]
+    }

@@ -132,7 +132,9 @@ def group_images(spec: GroupSpec, cells: Sequence[str], *, title: str = "") -> G
     return make_grouping(name, groups, order)
 
 
-def make_grouping(column: str, groups: Sequence[str], order: Sequence[str]) -> Grouping:
+def make_grouping(
+    column: str, groups: Sequence[str], order: Sequence[str], *, caveats: Sequence[str] = ()
+) -> Grouping:
     """Return the grouping of images by the name of their group, (n,), with the groups in an order; "" is not known.
 
     Raises
@@ -145,9 +147,9 @@ def make_grouping(column: str, groups: Sequence[str], order: Sequence[str]) -> G
     _check_count(column, list(present), n_missing)
     names = (*(name for name in order if present[name]), *((MISSING_GROUP,) if n_missing else ()))
     percent = 100 * n_missing / len(groups)
-    caveats = (f"{column} is not known for {percent:.0f} % of the images.",) if percent >= 5 else ()
+    missing = (f"{column} is not known for {percent:.0f} % of the images.",) if percent >= 5 else ()
     group = np.array([name or MISSING_GROUP for name in groups], dtype=np.str_)
-    return Grouping(column, group, names, caveats)
+    return Grouping(column, group, names, (*caveats, *missing))
 
 
 def _check_count(column: str, present: Sequence[str], n_missing: int) -> None:

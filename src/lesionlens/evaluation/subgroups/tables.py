@@ -48,6 +48,7 @@ class SubgroupTables:
             yield Text()
             yield Text(f"By {display_name(column)}", style="bold")
             for start in range(0, len(report.keys), size):
+                yield from [Text()] if start else []
                 yield _table(groups, report.keys[start : start + size], show_sizes=start == 0)
         yield Text()
         yield from map(Text, describe_subgroups(report))
