@@ -13,7 +13,7 @@ from lesionlens.cli.run_inputs import (
     open_inputs,
     read_files,
 )
-from lesionlens.cli.subgroups import MetadataSources, evaluate_by
+from lesionlens.cli.subgroups import MetadataSources, evaluate_by, write_subgroups
 from lesionlens.core.errors import PredictionsError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def evaluate_command(
                 decision=rule, task=task,
             )  # fmt: skip
         if out is not None and subgroups is not None:
-            subgroups.write(out)
+            write_subgroups(out, subgroups)
         _write_results(result, loaded, out=out, isic_submission=isic_submission)
     make_console().print(evaluation_table(result))
     if subgroups is not None:

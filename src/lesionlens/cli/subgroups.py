@@ -211,3 +211,11 @@ def evaluate_by(
         decision=decision,
         task=task,
     )
+
+
+def write_subgroups(folder: Path, report: "SubgroupReport") -> None:
+    """Write the results by subgroup to a folder as JSON, CSV and figure."""
+    from lesionlens.evaluation.subgroups.plots import write_subgroup_figure
+
+    report.write(folder)
+    write_subgroup_figure(folder, report)

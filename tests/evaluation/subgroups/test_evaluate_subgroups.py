@@ -17,7 +17,6 @@ from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import MACRO, OVERALL
 from lesionlens.evaluation.subgroups import permutation
 from lesionlens.evaluation.subgroups.evaluate import (
-    MIN_GROUP_LESIONS,
     evaluate_subgroups,
     subgroup_metrics,
 )
@@ -27,7 +26,7 @@ from lesionlens.evaluation.subgroups.permutation import (
     permute_membership,
     stratify_lesions,
 )
-from lesionlens.evaluation.subgroups.result import Subgroup, SubgroupReport
+from lesionlens.evaluation.subgroups.result import MIN_GROUP_LESIONS, Subgroup, SubgroupReport
 
 from ...helpers.random_predictions import random_predictions
 
@@ -123,6 +122,7 @@ def test_averages_are_over_common_classes() -> None:
         recalls = [(predicted[label == kind] == kind).mean() for kind in "ab"]
         assert group.metric(keys[1]).value == pytest.approx(np.mean(recalls))
         assert "without c, which one side does not have" in group.metric(keys[0]).caveats
+        assert group.metric(keys[0]).excluded_classes == group.metric(keys[1]).excluded_classes == ("c",)
     metric = group_of(report, "x").metric(keys[2])
     assert math.isnan(metric.value)
     assert math.isnan(metric.p)
@@ -227,6 +227,9 @@ def test_groups_of_one_class_have_no_auc() -> None:
     auc = group_of(report, "benign only").metric(AUC)
     assert math.isnan(auc.value)
     assert auc.caveats == ("no image of this class",)
+    balanced = group_of(report, "benign only").metric(("balanced_accuracy", OVERALL))
+    assert math.isnan(balanced.value)  # not the specificity
+    assert math.isnan(balanced.p)
     assert "in the other images, no image of this class" in group_of(report, "mixed").metric(AUC).caveats
     assert not math.isnan(group_of(report, "benign only").metric(("specificity", "melanoma")).p)
 

@@ -15,14 +15,18 @@ from PIL import Image
 from lesionlens import cli
 from lesionlens.core.console import make_console
 from lesionlens.core.errors import PredictionsError
+from lesionlens.core.figure_style import figure_text
 from lesionlens.evaluation import plots
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import write_predictions
+from lesionlens.evaluation.subgroups import plots as subgroup_plots
 from lesionlens.evaluation.subgroups.evaluate import evaluate_subgroups
 from lesionlens.evaluation.subgroups.grouping import GroupSpec, group_images
+from lesionlens.evaluation.subgroups.plots import draw_subgroup_forest
 from lesionlens.evaluation.subgroups.result import SubgroupReport, read_subgroups
 from lesionlens.evaluation.subgroups.tables import SubgroupTables, describe_subgroups, worst_group
 
+from ...helpers.figure_layout import layout_faults
 from ...helpers.images import write_lines
 from ...helpers.random_predictions import random_predictions
 
@@ -58,6 +62,29 @@ def test_other_files_are_errors(tmp_path: Path, text: str) -> None:
         read_subgroups(tmp_path / "subgroups.json")
     with pytest.raises(PredictionsError, match="cannot read"):
         read_subgroups(tmp_path / "missing.json")
+
+
+def test_figure_has_every_group_and_metric(report: SubgroupReport) -> None:
+    figure = draw_subgroup_forest(report)
+    text = figure_text(figure)
+    for name in (
+        "sex",
+        "female",
+        "unknown (8 lesions)",
+        "Sensitivity",
+        "Balanced accuracy",
+        "not a medical device",
+    ):
+        assert name in text
+    panels = figure.axes
+    assert len(panels) == len(report.keys)
+    points = [line for line in panels[0].lines if line.get_marker() == "o"]
+    expected = [group.metric(report.keys[0]).difference for group in report.subgroups]
+    np.testing.assert_allclose([line.get_xdata()[0] for line in points][:2], expected[:2])
+    assert {line.get_markerfacecolor() for line in points} == {"white"}
+    one = draw_subgroup_forest(report, report.keys[:1])
+    assert len(one.axes) == 1
+    assert layout_faults(one) == layout_faults(figure) == []
 
 
 def test_worst_group_has_enough_lesions(report: SubgroupReport) -> None:
@@ -105,6 +132,7 @@ def run(monkeypatch: pytest.MonkeyPatch, arguments: str) -> int:
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of an evaluation take seconds, and have tests of their own."""
     monkeypatch.setattr(plots, "write_figures", lambda *_: [])
+    monkeypatch.setattr(subgroup_plots, "write_subgroup_figure", lambda *_: [])
 
 
 @pytest.fixture

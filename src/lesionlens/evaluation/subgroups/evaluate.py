@@ -24,11 +24,15 @@ from lesionlens.evaluation.registry import (
 )
 from lesionlens.evaluation.subgroups.grouping import Grouping
 from lesionlens.evaluation.subgroups.permutation import permutation_p_values, stratify_lesions
-from lesionlens.evaluation.subgroups.result import Subgroup, SubgroupMetric, SubgroupReport
+from lesionlens.evaluation.subgroups.result import (
+    MIN_GROUP_LESIONS,
+    Subgroup,
+    SubgroupMetric,
+    SubgroupReport,
+)
 from lesionlens.evaluation.thresholds import DecisionRule, check_decision_rule, positive_class
 
-MIN_GROUP_LESIONS = 10
-"""Groups with fewer lesions have values, but neither intervals nor tests."""
+_MIN_AVERAGED_CLASSES = 2  # an average over one class would be compared with averages over several
 _MAX_UNDEFINED_FRACTION = 0.05  # of the resamples; more are reported in a caveat
 _PERMUTATIONS_PER_TEST = 200  # so that the smallest p-value, corrected, is 0.01
 _MIN_PERMUTATIONS = 999
@@ -190,7 +194,9 @@ class _GroupPart:
         for name, scope in self.keys:
             metric = METRICS[name]
             average = next((item for item in metric.averages if item.scope == scope), None)
-            if average is not None:
+            if metric.is_average(scope) and len(self.averaged_classes) < _MIN_AVERAGED_CLASSES:
+                rows.append(np.full_like(next(iter(computed.values())), np.nan))
+            elif average is not None:
                 rows.append(average_over_classes(computed, metric.averaged, average, self.averaged_classes))
             elif metric.is_average(scope):
                 rows.append(self._common_values(predictions, weights, computed)[name, scope])
@@ -205,8 +211,6 @@ class _GroupPart:
         is_common = np.isin(predictions.label, self.common_classes)
         if is_common.all():
             return computed
-        if not is_common.any():
-            return {key: np.full_like(values, np.nan) for key, values in computed.items()}
         common_weights = None if weights is None else weights[..., is_common]
         selected = predictions.select(is_common)
         return compute_metrics(selected, decision=self.decision, weights=common_weights).values
@@ -238,6 +242,9 @@ class _GroupPart:
     ) -> SubgroupMetric:
         key = self.keys[index]
         caveats = [*self._undefined_reasons(key, value, rest)]
+        excluded = self._excluded_classes(key)
+        if excluded and not np.isnan(value):
+            caveats.append(f"without {', '.join(map(display_name, excluded))}, which one side does not have")
         low = high = difference_low = difference_high = np.nan
         if resampled is not None and not np.isnan(value) and self.is_large_enough:
             caveats += self._small_count_caveats(key)
@@ -250,17 +257,18 @@ class _GroupPart:
             else:
                 interval = percentile_interval(resampled[0] - resampled[1], confidence=confidence)
                 difference_low, difference_high = interval.low, interval.high
-        return SubgroupMetric(
-            *key,
-            value,
-            low,
-            high,
-            rest,
-            value - rest,
-            difference_low,
-            difference_high,
-            caveats=tuple(caveats),
-        )
+        numbers = value, low, high, rest, value - rest, difference_low, difference_high
+        return SubgroupMetric(*key, *numbers, excluded_classes=excluded, caveats=tuple(caveats))
+
+    def _excluded_classes(self, key: MetricKey) -> tuple[str, ...]:
+        """Return the classes that an average excludes because the group or the rest does not have them."""
+        if not METRICS[key[0]].is_average(key[1]):
+            return ()
+        excluded = set(map(str, self.predictions.label)) - {
+            self.predictions.other_class,
+            *self.averaged_classes,
+        }
+        return tuple(name for name in self.predictions.classes if name in excluded)
 
     def _undefined_reasons(self, key: MetricKey, value: float, rest: float) -> Iterator[str]:
         name, scope = key
@@ -272,10 +280,10 @@ class _GroupPart:
                 counts = {"n_positive": n_positive, "n_negative": len(part) - n_positive}
                 yield where + METRICS[name].undefined_reason(**counts)
             else:
-                yield f"{where}undefined for a class"
+                yield f"{where}undefined for a class, or both sides have images of one class only"
 
     def _small_count_caveats(self, key: MetricKey) -> Iterator[str]:
-        """Yield that a value rests on few lesions, and which classes an average excludes."""
+        """Yield that a value rests on few lesions."""
         name, scope = key
         metric = METRICS[name]
         counts = self.lesions[0]
@@ -283,10 +291,7 @@ class _GroupPart:
             n_decisive = counts.decisive(metric, scope)
         elif metric.is_average(scope):
             averaged = METRICS[metric.averaged]
-            n_decisive = min((counts.decisive(averaged, name) for name in self.averaged_classes), default=0)
-            excluded = set(map(str, self.predictions.label)) - {self.predictions.other_class}
-            if excluded := excluded - set(self.averaged_classes):
-                yield f"without {', '.join(sorted(map(display_name, excluded)))}, which one side does not have"
+            n_decisive = min(counts.decisive(averaged, name) for name in self.averaged_classes)
         else:
             n_decisive = counts.total
         if n_decisive < MIN_GROUP_LESIONS:

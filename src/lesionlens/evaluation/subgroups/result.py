@@ -15,6 +15,8 @@ from lesionlens.evaluation.registry import Aggregate, MetricKey, Scope
 
 SUBGROUPS_FORMAT = "lesionlens-subgroups/1"
 FAMILY_ALPHA = 0.05  # of all tests of a report together
+MIN_GROUP_LESIONS = 10
+"""Groups with fewer lesions have values, but neither intervals nor tests."""
 _NUMBERS = ("value", "low", "high", "rest", "difference", "difference_low", "difference_high", "p", "p_holm")
 
 
@@ -35,6 +37,9 @@ class SubgroupMetric:
     p, p_holm
         Permutation p-value of no difference, and Holm's correction of it for all tests of the report; NaN if there is
         no test.
+    excluded_classes
+        Classes that an average excludes because the group or the rest has no image of them: such a value is compared
+        with the rest, not with other groups.
     caveats
         Reasons for undefined numbers, and limits of the intervals.
     """
@@ -50,6 +55,7 @@ class SubgroupMetric:
     difference_high: float
     p: float = math.nan
     p_holm: float = math.nan
+    excluded_classes: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
 
     @property
@@ -70,15 +76,19 @@ class SubgroupMetric:
             "aggregate": None if is_class else str(self.scope),
         }
         numbers = {name: getattr(self, name) for name in _NUMBERS}
-        return {"metric": self.metric, **names, **numbers, "caveats": list(self.caveats)}
+        texts = {"excluded_classes": list(self.excluded_classes), "caveats": list(self.caveats)}
+        return {"metric": self.metric, **names, **numbers, **texts}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> "SubgroupMetric":
         """Return the metric of a record that `to_record` returned."""
         class_name = record["class"]
         scope = Aggregate(record["aggregate"]) if class_name is None else class_name
-        numbers = {name: math.nan if record[name] is None else record[name] for name in _NUMBERS}
-        return cls(record["metric"], scope, **numbers, caveats=tuple(record["caveats"]))
+        numbers: dict[str, Any] = {
+            name: math.nan if record[name] is None else record[name] for name in _NUMBERS
+        }
+        texts: dict[str, Any] = {name: tuple(record[name]) for name in ("excluded_classes", "caveats")}
+        return cls(record["metric"], scope, **numbers, **texts)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from lesionlens.evaluation.formatting import (
     format_value,
 )
 from lesionlens.evaluation.registry import MetricKey
-from lesionlens.evaluation.subgroups.evaluate import MIN_GROUP_LESIONS
 from lesionlens.evaluation.subgroups.result import (
     FAMILY_ALPHA,
+    MIN_GROUP_LESIONS,
     Subgroup,
     SubgroupMetric,
     SubgroupReport,
@@ -31,7 +31,7 @@ from lesionlens.evaluation.subgroups.result import (
 
 _WIDE_LAYOUT_WIDTH = 100
 _WIDE_METRICS, _NARROW_METRICS = 3, 2  # per table
-_MARK = "*"
+_MARK, _WORST_MARK, _PARTIAL_MARK = "*", "↓", "†"
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class SubgroupTables:
                 yield _table(groups, report.keys[start : start + size], show_sizes=start == 0)
         yield Text()
         yield from map(Text, describe_subgroups(report))
+        if any(metric.excluded_classes for group in report.subgroups for metric in group.metrics):
+            yield Text(
+                f"{_PARTIAL_MARK}: an average over the classes that the group and all other images have."
+            )
         for caveat in report.caveats:
             yield Text(f"Note: {caveat}")
         yield Text(RESEARCH_USE_NOTICE, style="italic")
@@ -64,20 +68,21 @@ def _table(groups: Sequence[Subgroup], keys: Sequence[MetricKey], *, show_sizes:
         table.add_column(title, justify="right")
     for key in keys:
         table.add_column(format_metric(*key), justify="right")
+    worst = {key: worst_group(groups, key) for key in keys}
     for group in groups:
         sizes = [f"{group.n_images:,}", f"{group.n_lesions:,}"] if show_sizes else []
-        cells = [_cell(group.metric(key)) for key in keys]
+        cells = [_cell(group.metric(key)) + _WORST_MARK * (group is worst[key]) for key in keys]
         table.add_row(*map(Text, (display_name(group.name), *sizes, *cells)))
     return table
 
 
 def _cell(metric: SubgroupMetric) -> str:
-    """Return value and interval, with a mark if the group differs from the rest."""
+    """Return value and interval, marked if the group differs from the rest, and if an average excludes classes."""
     if math.isnan(metric.value):
         return UNDEFINED_SYMBOL
     interval = format_interval(metric.low, metric.high)
     text = f"{format_value(metric.value)} ({interval})" if interval else format_value(metric.value)
-    return f"{text}{_MARK}" if metric.is_significant else text
+    return text + _MARK * metric.is_significant + _PARTIAL_MARK * bool(metric.excluded_classes)
 
 
 def describe_subgroups(report: SubgroupReport) -> list[str]:
@@ -86,7 +91,10 @@ def describe_subgroups(report: SubgroupReport) -> list[str]:
         return ["Without resamples there are neither intervals nor tests."]
     lines = [_tests_line(report)]
     lines += [f"  {describe_difference(group, metric)}" for group, metric in _distinct_differences(report)]
-    lines.append(f"Worst groups with {MIN_GROUP_LESIONS} lesions or more (group, its value, group − rest):")
+    lines.append(
+        f"Worst groups ({_WORST_MARK}; of those with {MIN_GROUP_LESIONS} lesions or more) by "
+        f"{format_metric(*report.keys[0])}: its value, and the difference from all other images:"
+    )
     return lines + [f"  {line}" for line in _worst_lines(report)]
 
 
@@ -124,10 +132,9 @@ def describe_difference(group: Subgroup, metric: SubgroupMetric) -> str:
 
 def _worst_lines(report: SubgroupReport) -> Iterator[str]:
     for groups in report.by_column().values():
-        for key in report.keys:
-            worst = worst_group(groups, key)
-            if worst is not None:
-                yield describe_difference(worst, worst.metric(key))
+        worst = worst_group(groups, report.keys[0])
+        if worst is not None:
+            yield describe_difference(worst, worst.metric(report.keys[0]))
 
 
 def is_worse(metric: SubgroupMetric, other: SubgroupMetric) -> bool:
@@ -143,7 +150,9 @@ def worst_group(groups: Sequence[Subgroup], key: MetricKey) -> Subgroup | None:
     candidates = [
         group
         for group in groups
-        if group.n_lesions >= MIN_GROUP_LESIONS and not math.isnan(group.metric(key).value)
+        if group.n_lesions >= MIN_GROUP_LESIONS
+        and not math.isnan(group.metric(key).value)
+        and not group.metric(key).excluded_classes
     ]
     if len(candidates) < 2:
         return None
