@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from lesionlens import __version__
 from lesionlens.cli import (
+    card,
     compare,
     data,
     demo,
@@ -100,6 +101,7 @@ app.command("predict")(predict.predict_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("compare")(compare.compare_command)
 app.command("explain")(explain.explain_command)
+app.command("card")(card.card_command)
 app.command("export")(export.export_command)
 app.command("evaluate-crops")(evaluate_crops.evaluate_crops_command)
 app.command("evaluate-maps")(evaluate_maps.evaluate_maps_command)

@@ -28,7 +28,8 @@ from lesionlens.inference.tracing import (
     trace_model,
     write_onnx,
 )
-from lesionlens.models.saved_model import LoadedModel, load_model
+from lesionlens.models.saved_model import LoadedModel, find_model_dir, load_model
+from lesionlens.report.model_card import CARD_README
 
 EXPORT_FILENAMES: dict[ExportFormat, str] = {
     "onnx": "model.onnx",
@@ -139,7 +140,14 @@ def export(
             )
         write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
         write_text(folder / "README.md", format_readme(card))
+        _copy_model_card(find_model_dir(Path(model_dir)), folder)
     return card
+
+
+def _copy_model_card(model_dir: Path, folder: Path) -> None:
+    """Copy the model card that the run wrote with the weights, if it did."""
+    if (model_dir / CARD_README).is_file():
+        write_text(folder / "MODEL_CARD.md", (model_dir / CARD_README).read_text(encoding="utf-8"))
 
 
 def verify(loaded: LoadedModel, session: SessionFn) -> tuple[NumericCheck, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from lesionlens.export.card import ExportCard, ExportFormat, NumericCheck, VerificationResult
-from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.report.card_setup import describe_preprocessing
 
 INFERENCE_SNIPPETS: dict[ExportFormat, str] = {
     "onnx": """import onnxruntime
@@ -34,11 +34,12 @@ def format_readme(card: ExportCard) -> str:
 **{card.intended_use}** Its outputs are model scores, never a diagnosis.
 
 Exported with LesionLens {card.lesionlens} ({", ".join(f"{k} {v}" for k, v in card.versions.items())}).
-`card.json` contains the same information in machine-readable form.
+`card.json` contains the same information in machine-readable form. `MODEL_CARD.md`, if present, describes data, results
+and limits.
 
 ## Input
 
-`{card.input.name}`, float32, {_format_shape(card.input.shape)}: {_preprocessing_steps(model.preprocessing)}
+`{card.input.name}`, float32, {_format_shape(card.input.shape)}: {describe_preprocessing(model.preprocessing)}
 
 {_describe_crops(card)}
 
@@ -81,26 +82,6 @@ x = {batch}
 {INFERENCE_SNIPPETS[card.export_format].format(input=card.input.name)}
 scores = {activation}{normalization}
 print(dict(zip({list(card.model.classes)}, scores[0].tolist())))  # model scores, for research only"""
-
-
-def _preprocessing_steps(preprocessing: Preprocessing) -> str:
-    height, width = preprocessing.input_size
-    downsampling = (
-        f" downsampled to a shorter side of {preprocessing.max_short_side} pixels if larger,"
-        if preprocessing.max_short_side
-        else ""
-    )
-    constancy = (
-        ""
-        if preprocessing.color_constancy == "none"
-        else f" color constancy applied ({preprocessing.color_constancy}),"
-    )
-    hairs = " hairs removed," if preprocessing.hair_removal else ""
-    return (
-        f"RGB,{downsampling}{hairs}{constancy} cropped, resized to {height} × {width} (antialiased bilinear), "
-        f"scaled to [0, 1], minus the mean {list(preprocessing.mean)}, divided by the standard deviation "
-        f"{list(preprocessing.std)}; channels first."
-    )
 
 
 def _describe_crops(card: ExportCard) -> str:

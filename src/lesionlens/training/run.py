@@ -9,6 +9,7 @@ from rich.console import Console
 from lesionlens.core.console import activity, make_console, print_line, print_warning, progress_bar
 from lesionlens.datasets.excluded import write_excluded
 from lesionlens.models.weights import fetch_weights_file
+from lesionlens.report.model_card import write_model_card
 from lesionlens.runs.absolute_paths import check_data_paths, with_absolute_paths
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.multi_run_dir import MultiRunDir, expand_runs
@@ -160,5 +161,6 @@ def _fit_and_evaluate(components: RunComponents, run_dir: RunDir, console: Conso
     with resumable(run_dir.path, RESUME_COMMAND):
         fit(components, run_dir, console=console)
         evaluate_run(components, run_dir, console=console)
+        write_model_card(run_dir.path)
         run_dir.update(status="finished")
     return run_dir.path
