@@ -41,12 +41,13 @@ ASSUMED_RUNS = {
     "export.md": "mine",
     "file-formats.md": "demo",
     "inference.md": "mine",
+    "model-card.md": "demo",
     "subgroups.md": "demo",
 }
 # pages whose output is about trained models: after a tiny training the numbers and notes are others
 MODEL_OUTPUT = {"compare.md", "evaluate.md", "subgroups.md"}
 # file that a YAML block of the page shows
-YAML_FILES = {"recipes.md": "my.yaml", "reproduce.md": "mine.yaml"}
+YAML_FILES = {"model-card.md": "card.yaml", "recipes.md": "my.yaml", "reproduce.md": "mine.yaml"}
 # commands in the text that name a command or have placeholders; console blocks show them completely
 NOT_COMPLETE = {
     "lesionlens compare",
