@@ -85,6 +85,7 @@ def test_readme_example_gives_the_scores_of_the_model(
 ) -> None:
     loaded = make_loaded({"backbone": "test_resnet", "attention": "arl"}, (48, 64))
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
+    (tmp_path / "bundle" / "README.md").write_text("# Model card of the run\n")
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     (tmp_path / "photos").mkdir()
     Image.fromarray(pixels).save(tmp_path / "photos" / "image.png")
@@ -93,6 +94,7 @@ def test_readme_example_gives_the_scores_of_the_model(
 
     readme = (tmp_path / "out" / "README.md").read_text()
     assert "Research use only, not a medical device." in readme
+    assert (tmp_path / "out" / "MODEL_CARD.md").read_text() == "# Model card of the run\n"
     monkeypatch.chdir(tmp_path / "out")
     code = readme.split("```python\n")[1].split("```")[0].replace("image.jpg", "../photos/image.png")
     exec(code, {})

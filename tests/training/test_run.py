@@ -17,6 +17,7 @@ from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.imaging.decode import read_header
 from lesionlens.models.saved_model import load_model
+from lesionlens.report.model_card import write_model_card
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir, check_run_dir, create_run_dir
 from lesionlens.training.build import build
@@ -60,7 +61,7 @@ def test_run_directory_is_complete(run: RunDir) -> None:
         "report.html",
         "model/model.safetensors",
     ]
-    expected += ["model/model_card.json", "checkpoints/last.ckpt"]
+    expected += ["model/model_card.json", "model/README.md", "checkpoints/last.ckpt"]
     expected += [
         f"{directory}/{split}.{suffix}"
         for directory, suffix in (("predictions", "csv"), ("evaluation", "json"))
@@ -68,6 +69,8 @@ def test_run_directory_is_complete(run: RunDir) -> None:
     ]
     assert [name for name in expected if not (run.path / name).is_file()] == []
     assert list(run.path.rglob("*.partial")) == []
+    card = (run.path / "model" / "README.md").read_bytes()
+    assert write_model_card(run.path).read_bytes() == card
     metadata = run.metadata()
     assert metadata["status"] == "finished"
     assert metadata["epochs_run"] == 2
