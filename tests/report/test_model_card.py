@@ -245,6 +245,9 @@ def test_damaged_files_are_rejected(run: Path) -> None:
         with pytest.raises(RunError, match=name.partition(".")[0]):
             write_model_card(run)
         (run / name).unlink()
+    (run / "model" / "calibration.json").write_text(json.dumps({**CALIBRATION, "weights_sha256": "ab"}))
+    with pytest.raises(RunError, match="other weights"):
+        write_model_card(run)
     (run / "model" / "model_card.json").unlink()
     with pytest.raises(LesionLensError, match="not a model"):
         write_model_card(run)

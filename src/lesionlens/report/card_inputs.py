@@ -91,16 +91,27 @@ def load_card_inputs(run_dir: Path, *, statements: Path | None = None) -> CardIn
         raise RunError(f"the model card of {run_dir} would lack results: {run.read_errors[0]}")
     default = run_dir / STATEMENTS_FILE
     file = statements or (default if default.is_file() else None)
+    model = read_model_card(run_dir / "model", ModelCard)
     return CardInputs(
         run=run,
-        model=read_model_card(run_dir / "model", ModelCard),
+        model=model,
         statements=AuthorStatements() if file is None else read_statements(file),
         excluded=_count_excluded(run_dir / "excluded.csv"),
         audit=next(iter(_read_all(run_dir, "audit.json").values()), {}),
-        calibration=_read_all(run_dir / "model", "calibration.json").get("calibration.json", {}),
+        calibration=_read_calibration(run_dir / "model", model),
         subgroups={name: read_subgroups(run_dir / name) for name in _find_files(run_dir, "subgroups.json")},
         map_quality=_read_all(run_dir, "faithfulness.json"),
     )
+
+
+def _read_calibration(folder: Path, model: ModelCard) -> dict[str, Any]:
+    path = folder / "calibration.json"
+    record = _read_record(path) if path.is_file() else {}
+    if record.get("weights_sha256", "") not in ("", model.weights_sha256):
+        raise RunError(
+            f"{path} was measured with other weights. Run lesionlens calibrate again, or remove it"
+        )
+    return record
 
 
 def _count_excluded(path: Path) -> dict[tuple[str, str], int]:
