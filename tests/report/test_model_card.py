@@ -153,7 +153,8 @@ def test_every_number_of_the_calibration_is_shown(run: Path) -> None:
     body = section(card_text(run), "## How far to believe a score")
     for text in (
         "1,041", "1.371 (1.210–1.500)", "| Lesions by class, nevus | 1,010 |", "0.8124", "melanoma 0.71, nevus –",
-        "0.812 (0.700–0.900)", "| Ood, false alarm rate | 0.05 |", "From the validation split.",
+        "0.812 (0.700–0.900)", "| Unknown images, false alarm rate | 0.05 |", "| Number of lesions | 1,041 |",
+        "- From the validation split.",
     ):  # fmt: skip
         assert text in body
 

@@ -141,7 +141,7 @@ def _subgroup_table(groups: Sequence[Subgroup]) -> str:
         (
             escape_markdown(group.name),
             f"{group.n_images:,} ({group.n_lesions:,})",
-            escape_markdown(format_metric(*metric.key)),
+            _subgroup_metric_title(metric),
             *_subgroup_cells(metric),
         )
         for group in groups
@@ -150,6 +150,12 @@ def _subgroup_table(groups: Sequence[Subgroup]) -> str:
     return markdown_table(
         ["Group", "Images (lesions)", "Metric", "Value", "Others", "Difference", "p (Holm)"], rows
     )
+
+
+def _subgroup_metric_title(metric: SubgroupMetric) -> str:
+    """Return the title of a metric, with the classes that its average lacks in this group."""
+    missing = ", ".join(map(display_name, metric.excluded_classes))
+    return escape_markdown(format_metric(*metric.key) + (f", without {missing}" if missing else ""))
 
 
 def _subgroup_cells(metric: SubgroupMetric) -> tuple[str, ...]:

@@ -172,11 +172,15 @@ def _answer_item(
     if not answers and not texts:
         return card_setup.NOT_STATED, ""
     status = " and ".join([*["run"] * bool(answers), *["authors"] * bool(texts)])
-    links = dict.fromkeys(
-        f"[{answer.section}]({heading_anchor(answer.section)})"
-        + (f": {answer.value}" if answer.value else "")
+    values = {
+        answer.section: [other.value for other in answers if other.section == answer.section]
         for answer in answers
-    )
+    }
+    links = [
+        f"[{section}]({heading_anchor(section)})"
+        + (f": {', '.join(filter(None, parts))}" if any(parts) else "")
+        for section, parts in values.items()
+    ]
     return status, "; ".join([*links, *map(_shorten_statement, texts)])
 
 

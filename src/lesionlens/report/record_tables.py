@@ -4,9 +4,16 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_interval, format_value
-from lesionlens.report.markdown import escape_markdown, markdown_table
+from lesionlens.report.markdown import bullets, escape_markdown, markdown_table
 
 ESTIMATE_KEYS = {"value", "low", "high"}
+KEY_WORDS = {
+    "n": "number of",
+    "ood": "unknown images",
+    "sha256": "SHA-256",
+    **{word.lower(): word for word in ("AUC", "ECE", "IoU", "NPV", "PPV", "ROAD")},
+}
+"""Words of keys that are not shown as they are."""
 
 
 def record_tables(record: dict[str, Any], *, omitted: Collection[str] = ()) -> str:
@@ -19,9 +26,11 @@ def record_tables(record: dict[str, Any], *, omitted: Collection[str] = ()) -> s
     """
     shown = {key: value for key, value in record.items() if key not in omitted}
     lists = {key: value for key, value in shown.items() if _is_record_list(value)}
+    notes = [str(note) for note in shown.pop("caveats", ())]
     rows = list(_flat_rows({key: value for key, value in shown.items() if key not in lists}))
     tables = [markdown_table(["Quantity", "Value"], rows)] if rows else []
     tables += [f"{_title(key)}:\n\n{_list_table(value)}" for key, value in lists.items()]
+    tables += [f"Notes:\n\n{bullets(map(escape_markdown, notes))}"] if notes else []
     return "\n\n".join(tables)
 
 
@@ -46,8 +55,8 @@ def format_record_value(value: Any) -> str:
     if isinstance(value, dict):
         return _format_dict(value)
     if isinstance(value, list):
-        return ", ".join(map(format_record_value, value))
-    return escape_markdown(str(value))
+        return ", ".join(map(format_record_value, value)) or "none"
+    return escape_markdown(display_name(value) if str(value).isidentifier() else str(value))
 
 
 def _format_dict(value: dict[str, Any]) -> str:
@@ -93,5 +102,6 @@ def _is_record_list(value: Any) -> bool:
 
 
 def _title(key: str, *, first: bool = True) -> str:
-    text = escape_markdown(display_name(str(key)))
+    words = (KEY_WORDS.get(word, word) for word in str(key).split("_"))
+    text = escape_markdown(" ".join(words))
     return text[:1].upper() + text[1:] if first else text
