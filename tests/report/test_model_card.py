@@ -191,8 +191,13 @@ def test_card_has_no_folders_of_the_machine(run: Path) -> None:
     (run / "recipe.yaml").write_text(
         "data:\n  source: ham10000:/home/me/secret/ham\n  cache_dir: 'C:\\me\\x\\cache'\n"
     )
+    metadata = json.loads((run / "metadata.json").read_text())
+    data = {**metadata["data"], "split": "/secret/split.csv", "warnings": ["no /secret/a.jpg"]}
+    data["caveats"] = [{"kind": "leak", "text": "see /secret/b.csv"}]
+    (run / "metadata.json").write_text(json.dumps({**metadata, "data": data}))
     text = card_text(run)
     assert "secret" not in text
+    assert "https://doi.org/10.1109/TMI.2019.2893944" in text
     assert "ham10000:…/ham" in text
     assert "'…/cache'" in text
 

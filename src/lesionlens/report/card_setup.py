@@ -10,12 +10,11 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.report.author_statements import LIMITS, statement_keys
 from lesionlens.report.card_inputs import CardInputs
 from lesionlens.report.caveats import run_caveats
-from lesionlens.report.markdown import bullets, escape_markdown, markdown_table, one_line
+from lesionlens.report.markdown import bullets, escape_markdown, hide_folders, markdown_table, one_line
 from lesionlens.report.setup import setup_summary
 
 NOT_STATED = "not stated"
 MAX_REASONS_SHOWN = 20
-_ABSOLUTE_PATH = re.compile(r"(?<![\w.~/])(?:/|[A-Za-z]:\\)(?:[^/\\\s'\",:]+[/\\])+(?=[^/\\\s'\",]+)")
 
 
 def limits_body(inputs: CardInputs) -> str:
@@ -102,7 +101,7 @@ def _source_lines(inputs: CardInputs) -> Iterator[str]:
     extra = data.get("extra_train") or {}
     for source, counts in extra.items():
         number = counts if isinstance(counts, int) else sum(counts.values())
-        yield f"More images for training: {escape_markdown(hide_folders(str(source)))} ({pluralize(number, 'image')})"
+        yield f"More images for training: {escape_markdown(str(source))} ({pluralize(number, 'image')})"
     yield f"Task: {escape_markdown(display_name(str(data.get('task', 'unknown'))))}"
     yield f"Fingerprint of images and labels: `{data.get('fingerprint', 'unknown')}`"
 
@@ -127,7 +126,7 @@ def _excluded_text(inputs: CardInputs) -> str:
     if not inputs.excluded:
         return "No image was excluded."
     rows = [
-        (escape_markdown(split or "none"), escape_markdown(hide_folders(reason)), f"{count:,}")
+        (escape_markdown(split or "none"), escape_markdown(reason), f"{count:,}")
         for (split, reason), count in list(inputs.excluded.items())[:MAX_REASONS_SHOWN]
     ]
     total = sum(inputs.excluded.values())
@@ -186,14 +185,3 @@ def recipe_body(inputs: CardInputs) -> str:
     text = hide_folders(inputs.run.recipe_text).strip()
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence}yaml\n{text}\n{fence}" if text else "The run has no recipe."
-
-
-def hide_folders(text: str) -> str:
-    """Return a text in which absolute paths have only their last part.
-
-    Examples
-    --------
-    >>> hide_folders("source: ham10000:/home/me/data/ham")
-    'source: ham10000:…/ham'
-    """
-    return _ABSOLUTE_PATH.sub("…/", text)

@@ -5,18 +5,21 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
+_ABSOLUTE_PATH = re.compile(r"(?<![\w.~/])(?:/|[A-Za-z]:\\)(?:[^/\\\s'\",:]+[/\\])+(?=[^/\\\s'\",]+)")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 
 
 def escape_markdown(text: str) -> str:
     r"""Return a text on one line that Markdown shows unchanged, also in a table; ``Markup`` may have HTML.
 
+    Absolute paths have only their last part.
+
     Examples
     --------
     >>> print(escape_markdown("my_model | *v2*"))
     my\_model \| \*v2\*
     """
-    line = " ".join(str(text).split())
+    line = hide_folders(" ".join(str(text).split()))
     return line.replace("|", r"\|") if isinstance(text, Markup) else _SPECIAL.sub(r"\\\1", line)
 
 
@@ -52,3 +55,14 @@ def heading_anchor(title: str) -> str:
     '#how-far-to-believe-the-scores'
     """
     return "#" + re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def hide_folders(text: str) -> str:
+    """Return a text in which absolute paths have only their last part.
+
+    Examples
+    --------
+    >>> hide_folders("source: ham10000:/home/me/data/ham")
+    'source: ham10000:…/ham'
+    """
+    return _ABSOLUTE_PATH.sub("…/", text)
