@@ -158,6 +158,15 @@ def test_every_number_of_the_calibration_is_shown(run: Path) -> None:
         assert text in body
 
 
+def test_reason_for_no_calibration_is_shown(run: Path) -> None:
+    metadata = json.loads((run / "metadata.json").read_text())
+    record = {**metadata, "calibration": {"split": "validation", "caveats": ["one class only"]}}
+    (run / "metadata.json").write_text(json.dumps(record))
+    body = section(card_text(run), "## How far to believe a score")
+    assert "Not calibrated" in body
+    assert "- one class only" in body
+
+
 def test_audit_and_map_quality_are_shown(run: Path) -> None:
     shortcut = {"column": "site", "balanced_accuracy": 0.4321, "chance": 0.25, "is_strong": True}
     finding = {"kind": "the same lesion in two splits", "severity": "leak", "count": 17, "cases": []}
@@ -189,14 +198,16 @@ def test_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
 
 def test_card_has_no_folders_of_the_machine(run: Path) -> None:
     (run / "recipe.yaml").write_text(
-        "data:\n  source: ham10000:/home/me/secret/ham\n  cache_dir: 'C:\\me\\x\\cache'\n"
+        "data:\n  extra_train: ['isic2019:/secret/more']\n  source: ham10000:/home/me/secret/ham\n  cache_dir: 'C:\\me\\x\\cache'\n"
     )
     metadata = json.loads((run / "metadata.json").read_text())
     data = {**metadata["data"], "split": "/secret/split.csv", "warnings": ["no /secret/a.jpg"]}
+    data["extra_train"] = {"basal_cell_carcinoma": 1234, "nevus": 5}
     data["caveats"] = [{"kind": "leak", "text": "see /secret/b.csv"}]
     (run / "metadata.json").write_text(json.dumps({**metadata, "data": data}))
     text = card_text(run)
     assert "secret" not in text
+    assert "- More images for training, from isic2019:…/more: basal cell carcinoma 1,234, nevus 5" in text
     assert "https://doi.org/10.1109/TMI.2019.2893944" in text
     assert "ham10000:…/ham" in text
     assert "'…/cache'" in text

@@ -108,7 +108,11 @@ def _interval_text(evaluation: EvaluationResult) -> str:
 def calibration_body(inputs: CardInputs) -> str:
     """Return the numbers of ``calibration.json``; a sentence if there is none."""
     if not inputs.calibration:
-        return "Not calibrated: a score is not a probability of disease."
+        reasons = (inputs.run.metadata.get("calibration") or {}).get("caveats", ())
+        notes = (
+            [f"Notes:\n\n{bullets(escape_markdown(str(reason)) for reason in reasons)}"] if reasons else []
+        )
+        return "\n\n".join(["Not calibrated: a score is not a probability of disease.", *notes])
     text = (
         "Measured on images of the split below. A prediction set contains the class of a new image with the stated "
         "coverage only if the image is like these."

@@ -98,10 +98,12 @@ def _source_lines(inputs: CardInputs) -> Iterator[str]:
         yield f"Dataset: {escape_markdown(reader.title)}, {reader.url}"
         yield f"License of the images: {escape_markdown(reader.license)}"
         yield f"Citation of the images: {escape_markdown(reader.citation)}"
-    extra = data.get("extra_train") or {}
-    for source, counts in extra.items():
-        number = counts if isinstance(counts, int) else sum(counts.values())
-        yield f"More images for training: {escape_markdown(str(source))} ({pluralize(number, 'image')})"
+    if extra := data.get("extra_train"):
+        sources = ", ".join(
+            map(str, inputs.run.recipe.get("data", {}).get("extra_train") or ["another source"])
+        )
+        counts = ", ".join(f"{display_name(name)} {count:,}" for name, count in extra.items())
+        yield f"More images for training, from {escape_markdown(sources)}: {escape_markdown(counts)}"
     yield f"Task: {escape_markdown(display_name(str(data.get('task', 'unknown'))))}"
     yield f"Fingerprint of images and labels: `{data.get('fingerprint', 'unknown')}`"
 
