@@ -198,7 +198,8 @@ def test_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
 
 def test_card_has_no_folders_of_the_machine(run: Path) -> None:
     (run / "recipe.yaml").write_text(
-        "data:\n  extra_train: ['isic2019:/secret/more']\n  source: ham10000:/home/me/secret/ham\n  cache_dir: 'C:\\me\\x\\cache'\n"
+        "data:\n  extra_train: ['isic2019:/secret/more']\n  source: ham10000:/home/me/secret/ham\n"
+        "  cache_dir: 'C:\\me\\x\\cache'\n"
     )
     metadata = json.loads((run / "metadata.json").read_text())
     data = {**metadata["data"], "split": "/secret/split.csv", "warnings": ["no /secret/a.jpg"]}
