@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.batch import predict_scores, run_inference
-from lesionlens.inference.engine import InferenceEngine
+from lesionlens.inference.engine import EngineOutput, InferenceEngine
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs
 from lesionlens.models.factory import make_model_spec
@@ -53,9 +53,9 @@ def prepare_sequential_scoring(
 def simulated_accelerator(seconds: float) -> InferenceEngine:
     """Return an engine that leaves the CPU free, as a GPU does, and takes the given time for each batch."""
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> EngineOutput:
         sleep(seconds)
-        return torch.zeros(len(x), 7)
+        return EngineOutput(torch.zeros(len(x), 7), torch.zeros(len(x), 1))
 
     return InferenceEngine("simulated", forward, multi_crop=False, device=torch.device("cpu"))
 

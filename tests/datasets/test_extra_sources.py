@@ -79,8 +79,8 @@ def test_lesions_and_patients_of_the_test_split_are_not_trained(tmp_path: Path) 
     frame["lesion_id"], frame["patient_id"] = ["c", "a", "x", "y"], ["", "", "p4", "p1"]
     extended = add_extra_training_images(base, SPLIT, [LesionTable("extra", tmp_path, frame, base.classes)])
     assert dict(extended.excluded) == {
-        "e": "shows lesion c, which is in the validation or test split",
-        "g": "is of patient p4, who is in the validation or test split",
+        "e": "shows lesion c, which is in the validation, calibration or test split",
+        "g": "is of patient p4, who is in the validation, calibration or test split",
     }
     assert extended.splits.splits["train"] == ("a", "b", "f", "h")
 

@@ -108,7 +108,7 @@ def test_readme_example_gives_the_scores_of_the_model(
     written = json.loads((tmp_path / "out" / "card.json").read_text())
     assert written["intended_use"] == "Research use only, not a medical device."
     assert written["input"] == {"name": "images", "shape": ["batch", 3, 48, 64]}
-    assert [output["name"] for output in written["outputs"]][:2] == ["logits", "map layer1"]
+    assert [output["name"] for output in written["outputs"]][:2] == ["logits", "features"]
     assert max(written["numeric_checks"][0]["max_errors"].values()) < 1e-4
 
 
@@ -117,9 +117,10 @@ def test_incorrect_export_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
 
     def wrong_for_batches(x: np.ndarray) -> list[np.ndarray]:
-        logits = loaded.model(torch.from_numpy(x)).logits.detach().numpy().copy()
+        output = loaded.model(torch.from_numpy(x))
+        logits = output.logits.detach().numpy().copy()
         logits[-1, 0] += 0.01 * (len(x) > 1)
-        return [logits]
+        return [logits, output.features.detach().numpy()]
 
     monkeypatch.setattr(exporting, "save_exported", lambda traced, target, folder: folder / "model.pt2")
     monkeypatch.setattr(exporting, "load_exported", lambda file, target: wrong_for_batches)
@@ -149,7 +150,8 @@ def test_cpu_without_bf16_is_checked_only_in_float32(tmp_path: Path, monkeypatch
     Image.new("RGB", (48, 48)).save(tmp_path / "0.png")
 
     def exact_logits(x: np.ndarray) -> list[np.ndarray]:
-        return [loaded.model(torch.from_numpy(x)).logits.detach().numpy()]
+        output = loaded.model(torch.from_numpy(x))
+        return [output.logits.detach().numpy(), output.features.detach().numpy()]
 
     monkeypatch.setattr(agreement, "openvino_supports_bf16", lambda: False)
     results = agreement.verify_on_images(
@@ -159,12 +161,23 @@ def test_cpu_without_bf16_is_checked_only_in_float32(tmp_path: Path, monkeypatch
 
 
 def test_max_abs_errors_of_scores_logits_and_maps() -> None:
-    expected = {"logits": torch.tensor([[10.0, 0.0]]), "map a": torch.tensor([[[0.5]]])}
-    actual = [np.array([[10.0, 1.0]]), np.array([[[0.25]]])]
+    expected = {
+        "logits": torch.tensor([[10.0, 0.0]]),
+        "features": torch.tensor([[2.0, 4.0]]),
+        "map a": torch.tensor([[[0.5]]]),
+    }
+    actual = [np.array([[10.0, 1.0]]), np.array([[2.0, 3.0]]), np.array([[[0.25]]])]
     errors = max_abs_errors(actual, expected, multilabel=False)
     score = 1 / (1 + np.exp(-9)) - 1 / (1 + np.exp(-10))
-    assert errors == {"scores": pytest.approx(abs(score)), "logits": pytest.approx(0.1), "map a": 0.25}
+    assert errors == {
+        "scores": pytest.approx(abs(score)),
+        "logits": pytest.approx(0.1),
+        "features": 0.25,  # relative to the largest feature, 4
+        "map a": 0.25,
+    }
     assert max_abs_errors(actual, expected, multilabel=True)["scores"] == pytest.approx(
         1 / (1 + np.exp(-1)) - 0.5
     )
-    assert max_abs_errors([np.array([[np.nan, 0]]), actual[1]], expected, multilabel=True)["logits"] == np.inf
+    assert (
+        max_abs_errors([np.array([[np.nan, 0]]), *actual[1:]], expected, multilabel=True)["logits"] == np.inf
+    )

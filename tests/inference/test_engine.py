@@ -52,12 +52,14 @@ def test_torch_engine_scores_equal_those_of_the_network(attention: str, options:
     expected = reference_scores(loaded, crops)
     engine = open_engine(loaded, "torch", num_images=3)
     assert engine.name == "torch"
-    np.testing.assert_allclose(predict_scores(engine, loaded.card, crops), expected, atol=1e-5)
+    np.testing.assert_allclose(predict_scores(engine, loaded.card, crops).scores, expected, atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 1e-3  # scores differ between images
 
 
 def test_bf16_is_close_to_float32() -> None:
     loaded, crops = untrained(), images(3)
-    exact = predict_scores(open_engine(loaded, "torch", num_images=3), loaded.card, crops)
-    fast = predict_scores(open_engine(loaded, "torch", precision="bf16", num_images=3), loaded.card, crops)
+    exact = predict_scores(open_engine(loaded, "torch", num_images=3), loaded.card, crops).scores
+    fast = predict_scores(
+        open_engine(loaded, "torch", precision="bf16", num_images=3), loaded.card, crops
+    ).scores
     assert 0 < np.abs(fast - exact).max() < 0.02

@@ -34,8 +34,10 @@ def test_both_engines_equal_torch_from_one_export(cache: Path, monkeypatch: pyte
     for name in ("onnxruntime", "openvino"):
         engine = open_engine(loaded, name, num_images=3)
         assert engine.name == name
-        np.testing.assert_allclose(predict_scores(engine, loaded.card, crops), expected, atol=1e-5)
-        np.testing.assert_allclose(predict_scores(engine, loaded.card, crops[:1]), expected[:1], atol=1e-5)
+        np.testing.assert_allclose(predict_scores(engine, loaded.card, crops).scores, expected, atol=1e-5)
+        np.testing.assert_allclose(
+            predict_scores(engine, loaded.card, crops[:1]).scores, expected[:1], atol=1e-5
+        )
     assert open_engine(loaded, num_images=43).name == "torch"
     assert open_engine(loaded, num_images=44).name == "openvino"  # 704 passes, and the export is cached
     assert [file.suffix for file in sorted((cache / "engines").iterdir())] == [".lock", ".onnx"]

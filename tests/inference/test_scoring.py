@@ -14,7 +14,7 @@ from torch import Tensor
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference import batch as scoring
 from lesionlens.inference.batch import PreparedItem, preprocess_item
-from lesionlens.inference.engine import InferenceEngine
+from lesionlens.inference.engine import EngineOutput, InferenceEngine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs
 from lesionlens.models.factory import make_model_spec
 from lesionlens.models.saved_model import LoadedModel, ModelCard
@@ -56,10 +56,10 @@ def test_decoding_overlaps_computing_with_few_images_waiting(
 
     decoded_before: list[int] = []
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> EngineOutput:
         enough.wait(10)
         decoded_before.append(len(started))
-        return torch.zeros(len(x), 2)
+        return EngineOutput(torch.zeros(len(x), 2), torch.zeros(len(x), 4))
 
     monkeypatch.setattr(scoring, "preprocess_item", count_and_preprocess)
     engine = InferenceEngine("waiting", forward, multi_crop=False, device=torch.device("cpu"))

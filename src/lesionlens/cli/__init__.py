@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from lesionlens import __version__
 from lesionlens.cli import (
+    calibrate,
     card,
     compare,
     data,
@@ -98,6 +99,7 @@ app.command("models")(models.models_command)
 app.command("recipes")(models.recipes_command)
 app.command("train", cls=RecipeCommand)(train.train_command)
 app.command("predict")(predict.predict_command)
+app.command("calibrate")(calibrate.calibrate_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("compare")(compare.compare_command)
 app.command("explain")(explain.explain_command)

@@ -46,6 +46,10 @@ class SplitOptions:
     test_fraction: Annotated[float, typer.Option(min=0, max=1, help="Fraction of the lesions for test.")] = (
         0.15
     )
+    calibration: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Fraction of the training images for calibration, by lesion."),
+    ] = 0.0
     train_split_name: Annotated[
         list[str] | None,
         typer.Option(help="Name of a training split in a CSV file; repeat for each. Default: train."),
@@ -62,9 +66,10 @@ class SplitOptions:
     def split(self, table: "LesionTable", name: str) -> "DatasetSplits":
         """Split a table by the strategy or the file of this name."""
         from lesionlens.datasets.split_names import SplitNames
+        from lesionlens.datasets.splits.calibration import hold_out_calibration
         from lesionlens.datasets.splits.factory import make_splits
 
-        return make_splits(
+        splits = make_splits(
             table,
             name=name,
             val_fraction=self.val_fraction,
@@ -77,6 +82,7 @@ class SplitOptions:
             ),
             checkpoint_split=self.checkpoint_split,
         )
+        return hold_out_calibration(table, splits, self.calibration, seed=self.seed)
 
 
 @expand_options

@@ -46,7 +46,7 @@ def evaluate_crops_command(
 
     set_num_threads(num_threads)
     split_name = saved_split(split)
-    runs = _open_finished(run, split_name)
+    runs = open_finished(run, split_name)
     values = {}
     with progress_bar(make_console(stderr=True), unit="draws") as progress:
         task = progress.add_task("evaluating", total=draws * len(runs))
@@ -66,7 +66,7 @@ def evaluate_crops_command(
     make_console().print(_table(summary))
 
 
-def _open_finished(path: Path, split: str) -> "dict[str, RunDir]":
+def open_finished(path: Path, split: str) -> "dict[str, RunDir]":
     """Return the finished runs of a directory by name; "" is the name of a single run."""
     from lesionlens.core.errors import RunError
     from lesionlens.runs.multi_run_dir import MultiRunDir

@@ -186,3 +186,18 @@ def _field_parameters(group: Any) -> list[inspect.Parameter]:
         inspect.Parameter(field.name, kind, default=field.default, annotation=field.type)
         for field in fields(group)
     ]
+
+
+CoverageOption = Annotated[
+    float,
+    typer.Option(
+        help="Fraction of images whose prediction set should contain their class: 0.8, 0.9 or 0.95."
+    ),
+]
+ClassConditionalOption = Annotated[
+    bool,
+    typer.Option(
+        "--class-conditional",
+        help="Prediction sets that reach the coverage for the images of every class; default: for all images together.",
+    ),
+]

@@ -42,6 +42,15 @@ def predict_command(
         int | None, typer.Option(min=1, help="Decoding threads; default: one per core.")
     ] = None,
     num_threads: options.NumThreadsOption = None,
+    calibration: Annotated[
+        bool,
+        typer.Option(
+            help="Add calibrated scores, the prediction set, whether to abstain, and how unusual the image is, if the "
+            "model is calibrated."
+        ),
+    ] = True,
+    coverage: options.CoverageOption = 0.9,
+    class_conditional: options.ClassConditionalOption = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard partial results and start from scratch.")
     ] = False,
@@ -70,6 +79,9 @@ def predict_command(
             num_workers=num_workers,
             num_threads=num_threads,
             restart=restart,
+            calibration=calibration,
+            coverage=coverage,
+            class_conditional=class_conditional,
             on_progress=_progress_callback(progress, out),
         )
     _report(result, out, console)
@@ -95,10 +107,12 @@ def _progress_callback(progress: "Progress", out: Path) -> "ProgressCallback":
 
 def _report(result: "InferenceResult", out: Path, console: "Console") -> None:
     """Print the number of scored images; raise an error that lists images that could not be read."""
-    from lesionlens.core.console import print_line
+    from lesionlens.core.console import print_line, print_warning
     from lesionlens.core.errors import DataError
     from lesionlens.datasets.issues import pluralize
 
+    for caveat in result.caveats:
+        print_warning(console, caveat)
     count = len(result.predictions)
     print_line(
         console,

@@ -91,7 +91,7 @@ def _check_classes(table: LesionTable, extras: Sequence[LesionTable]) -> None:
 def _excluded_by_id(rows: pd.DataFrame, table: LesionTable, splits: DatasetSplits) -> dict[int, str]:
     """Return the reason for each row whose image, lesion or patient ID rules it out."""
     base = table.frame
-    held_out_ids = set(splits.splits.get("validation", ())) | set(splits.splits.get("test", ()))
+    held_out_ids = {image for name, ids in splits.splits.items() if name != "train" for image in ids}
     held_out = base[base["image_id"].isin(held_out_ids)]
     lesions = set(held_out["lesion_id"])
     patients = set(held_out["patient_id"]) - {""}
@@ -105,9 +105,9 @@ def _excluded_by_id(rows: pd.DataFrame, table: LesionTable, splits: DatasetSplit
         elif image in image_ids:
             reasons[row] = f"another image has the id {image}"
         elif lesion in lesions:
-            reasons[row] = f"shows lesion {lesion}, which is in the validation or test split"
+            reasons[row] = f"shows lesion {lesion}, which is in the validation, calibration or test split"
         elif patient in patients:
-            reasons[row] = f"is of patient {patient}, who is in the validation or test split"
+            reasons[row] = f"is of patient {patient}, who is in the validation, calibration or test split"
         else:
             image_ids.add(image)
     return reasons

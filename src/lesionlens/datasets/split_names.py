@@ -1,4 +1,4 @@
-"""Names of splits in the files of users: which cells mean training, validation and test."""
+"""Names of splits in the files of users: which cells mean training, validation, calibration and test."""
 
 import re
 import unicodedata
@@ -15,6 +15,7 @@ from lesionlens.datasets.issues import pluralize
 _SPELLINGS = {
     "train": "train training trained trn tr",
     "validation": "validation validate validating valid val va dev tuning tune",
+    "calibration": "calibration calibrate calibrating calib cal conformal",
     "test": "test tests testing tested tst te holdout heldout",
 }
 _CANONICAL = {spelling: split for split, spellings in _SPELLINGS.items() for spelling in spellings.split()}
@@ -28,7 +29,7 @@ _MAX_LISTED = 10  # unknown names in a message
 
 
 def canonical_split_name(name: str) -> str:
-    """Return ``train``, ``validation`` or ``test`` for any usual spelling of it, otherwise ``""``.
+    """Return ``train``, ``validation``, ``calibration`` or ``test`` for any usual spelling of it, otherwise ``""``.
 
     Examples
     --------
@@ -47,7 +48,7 @@ class SplitNames(NamedTuple):
     train
         Names of the training splits, such as two of three folds.
     validation, test
-        Names of the validation and the test split.
+        Names of the validation and the test split. The calibration split has its usual spellings only.
     """
 
     train: tuple[str, ...] = ("train",)
@@ -69,7 +70,7 @@ class SplitNames(NamedTuple):
         ['validation', 'train', 'test', '', '']
         """
         options = [(option, "train") for option in self.train]
-        options += [(self.validation, "validation"), (self.test, "test")]
+        options += [(self.validation, "validation"), (self.test, "test"), ("calibration", "calibration")]
         for is_same in (_is_equal, _is_equal_in_any_case, _is_same_spelling):
             if splits := {split for option, split in options if is_same(option, name)}:
                 return splits.pop() if len(splits) == 1 else ""
@@ -97,7 +98,7 @@ def assign_splits(cells: Sequence[str], names: SplitNames, source: str) -> list[
         A cell is none of the names, since no image may train because its split is unknown; or one name is given for two
         splits.
     """
-    options = (*names.train, names.validation, names.test)
+    options = (*names.train, names.validation, names.test, "calibration")
     if repeated := [name for name, times in Counter(options).items() if times > 1]:
         raise DataError(f"{repeated[0]!r} is given as the name of two splits; name each split differently")
     split_by_name = {cell: names.split_of(cell) for cell in dict.fromkeys(cells)}

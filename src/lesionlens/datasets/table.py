@@ -28,7 +28,7 @@ TABLE_COLUMNS = (
     "source",
     "split",
 )
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "calibration", "test")
 
 
 class _CopyOnAccess:

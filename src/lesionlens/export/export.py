@@ -30,6 +30,7 @@ from lesionlens.inference.tracing import (
 )
 from lesionlens.models.saved_model import LoadedModel, find_model_dir, load_model
 from lesionlens.report.model_card import CARD_README
+from lesionlens.uncertainty.calibration import load_calibration, save_calibration
 
 EXPORT_FILENAMES: dict[ExportFormat, str] = {
     "onnx": "model.onnx",
@@ -100,6 +101,8 @@ def export(
 ) -> ExportCard:
     """Export a trained network for use without LesionLens; the directory is created only if verification succeeds.
 
+    The calibration of the model, if it has one, is exported with it.
+
     Parameters
     ----------
     model_dir
@@ -139,7 +142,10 @@ def export(
                 update={"verification": verify_on_images(loaded, file, export_format, session, images)}
             )
         write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
-        write_text(folder / "README.md", format_readme(card))
+        fitted = load_calibration(find_model_dir(Path(model_dir)), weights_sha256=loaded.card.weights_sha256)
+        if fitted is not None:
+            save_calibration(folder, fitted)
+        write_text(folder / "README.md", format_readme(card, fitted))
         _copy_model_card(find_model_dir(Path(model_dir)), folder)
     return card
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from lesionlens.export.card import ExportCard, ExportFormat, NumericCheck, VerificationResult
 from lesionlens.report.card_setup import describe_preprocessing
+from lesionlens.uncertainty.calibration import FittedCalibration
 
 INFERENCE_SNIPPETS: dict[ExportFormat, str] = {
     "onnx": """import onnxruntime
@@ -22,8 +23,8 @@ EXAMPLE_IMAGE_SIZE, MAX_CROPS_LISTED = (
 )  # size of the image whose crops are listed; most crops listed
 
 
-def format_readme(card: ExportCard) -> str:
-    """Return the README: input, output, verification, and an example that runs."""
+def format_readme(card: ExportCard, fitted: FittedCalibration | None = None) -> str:
+    """Return the README: input, output, calibration, verification, and an example that runs."""
     model = card.model
     title = model.name or f"{model.architecture.backbone} with attention {model.architecture.attention}"
     score = (
@@ -54,7 +55,7 @@ Scores: {score}. Classes in order: {", ".join(model.classes)}.
 ```python
 {example_code(card)}
 ```
-
+{_describe_calibration(fitted)}
 ## Verification
 
 Largest absolute differences from PyTorch in float32 (scores range from 0 to 1):
@@ -82,6 +83,39 @@ x = {batch}
 {INFERENCE_SNIPPETS[card.export_format].format(input=card.input.name)}
 scores = {activation}{normalization}
 print(dict(zip({list(card.model.classes)}, scores[0].tolist())))  # model scores, for research only"""
+
+
+def _describe_calibration(fitted: FittedCalibration | None) -> str:
+    """Return how calibrated scores, prediction sets and the detector are computed; "" without a calibration."""
+    if fitted is None:
+        return ""
+    calibration, detector = fitted
+    log_scores = "log(p / (1 - p))" if calibration.independent else "log(p)"
+    function = "sigmoid" if calibration.independent else "softmax"
+    rules = "".join(
+        f"- {rule.coverage:.0%} of the images have their class among those with a calibrated score of at least "
+        f"{1 - rule.quantile:.4f}\n"
+        for rule in calibration.prediction_sets
+    )
+    caveats = "".join(f"- Caveat: {caveat}.\n" for caveat in calibration.caveats)
+    unknown = (
+        ""
+        if detector is None
+        else f"- `calibration.safetensors` has the arrays of the detector of unknown images ({detector.name}), which "
+        "reads `features`, averaged over crops and TTA views\n"
+    )
+    return f"""
+## Calibration
+
+`calibration.json` was measured on {calibration.n_images:,} images of {calibration.n_lesions:,} lesions. For a score p:
+
+- calibrated score: {function} of scale × {log_scores} + bias, with scale {_format_numbers(calibration.scale)}, \
+bias {_format_numbers(calibration.bias)}
+{rules}{unknown}{caveats}"""
+
+
+def _format_numbers(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)
 
 
 def _describe_crops(card: ExportCard) -> str:

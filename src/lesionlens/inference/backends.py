@@ -14,7 +14,7 @@ from lesionlens.core.optional_packages import import_optional
 from lesionlens.inference.engine import Precision
 
 SessionFn = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
-"""Map images (m, 3, h, w), or crops (b, n, 3, h, w), to the outputs of the file: logits, then attention maps if any."""
+"""Map images (m, 3, h, w), or crops (b, n, 3, h, w), to the outputs of the file: logits, features and maps if any."""
 
 
 def onnxruntime_session(file: Path) -> SessionFn:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lesionlens.core.errors import DataError, PredictionsError
 from lesionlens.core.prefetch import prefetch
@@ -27,6 +28,7 @@ from lesionlens.inference.results import ImageResult, InferenceResult, ResultCol
 from lesionlens.inference.resume import PartialPredictions
 from lesionlens.models.saved_model import LoadedModel, ModelCard
 from lesionlens.models.tta import aggregate_logits
+from lesionlens.uncertainty.ood_detectors import OODDetector
 
 
 def run_inference(
@@ -39,6 +41,8 @@ def run_inference(
     on_progress: ProgressCallback | None = None,
     partial_predictions: PartialPredictions | None = None,
     crop_seeds: Sequence[int] | None = None,
+    detector: OODDetector | None = None,
+    keep_features: bool = False,
 ) -> InferenceResult:
     """Score images with the preprocessing of the model card, as in training.
 
@@ -60,6 +64,10 @@ def run_inference(
         already there are skipped, unless their image or mask file has changed.
     crop_seeds
         Random seed of the test crops of each image; default: that of the model card for all images.
+    detector
+        Detector of unknown images, whose score is computed for each image.
+    keep_features
+        Whether to return the features of each image, as for calibration: 4 f bytes per image.
 
     Raises
     ------
@@ -88,38 +96,55 @@ def run_inference(
     )
     with closing(prepared):
         while batch := list(islice(prepared, images_per_batch)):
-            results = _predict_batch(engine, loaded.card, batch, inputs)
+            results, features = _predict_batch(engine, loaded.card, batch, inputs, detector)
             if partial_predictions is not None:
                 partial_predictions.add(results)
             for item, result in zip(batch, results, strict=True):
                 collector.add(item.input_index, result)
+            if keep_features and len(features):
+                usable = [item.input_index for item in batch if item.crops is not None]
+                collector.add_features(usable, features)
             num_done += len(batch)
             report_progress(num_done, total)
     return collector.build_result(inputs, loaded.card, num_resumed=num_resumed)
 
 
+class BatchOutput(NamedTuple):
+    """Class probabilities (b, k) in double precision, and features (b, f) averaged over crops and TTA views."""
+
+    scores: NDArray[np.float64]
+    features: NDArray[np.float32]
+
+
 def predict_scores(
     engine: InferenceEngine, card: ModelCard, crops: UInt8[np.ndarray, "b n h w 3"]
-) -> NDArray[np.float64]:
-    """Score b images from n crops each: normalize, compute every TTA view, and aggregate as on the model card.
-
-    Returns
-    -------
-    NDArray
-        Class probabilities (b, k), in double precision.
-    """
+) -> BatchOutput:
+    """Score b images from n crops each: normalize, compute every TTA view, and aggregate as on the model card."""
     preprocessing = card.preprocessing
+    views: list[Tensor] = []
+
+    def forward(x: Tensor) -> Tensor:
+        output = engine.forward(x)
+        views.append(output.features)
+        return output.logits
+
     with torch.inference_mode():
         x = preprocessing.normalize(torch.from_numpy(crops).to(engine.device).flatten(0, 1))
         scores = aggregate_logits(
-            engine.forward,
+            forward,
             x.reshape(*crops.shape[:2], *x.shape[1:]),
             multi_crop=engine.multi_crop,
             tta=preprocessing.tta,
             aggregate=preprocessing.aggregate,
             multilabel=card.multilabel,
         )
-    return scores.numpy()
+        features = torch.stack([_average_crops(view, len(crops)) for view in views]).mean(dim=0)
+    return BatchOutput(scores.numpy(), features.numpy())
+
+
+def _average_crops(features: Tensor, num_images: int) -> Tensor:
+    """Return the average of the rows of each image, (b, f), in single precision on the CPU."""
+    return features.float().cpu().reshape(num_images, -1, features.shape[-1]).mean(dim=1)
 
 
 class PreparedItem(NamedTuple):
@@ -200,25 +225,38 @@ def _restore_results(
 
 
 def _predict_batch(
-    engine: InferenceEngine, card: ModelCard, batch: Sequence[PreparedItem], inputs: InferenceInputs
-) -> list[ImageResult]:
-    """Score a batch; unusable images make it smaller, so that batches are the same after a resume."""
+    engine: InferenceEngine,
+    card: ModelCard,
+    batch: Sequence[PreparedItem],
+    inputs: InferenceInputs,
+    detector: OODDetector | None,
+) -> tuple[list[ImageResult], NDArray[np.float32]]:
+    """Score a batch and return the features of its usable images.
+
+    Unusable images make it smaller, so that batches are the same after a resume.
+    """
     crops = [item.crops for item in batch if item.crops is not None]
-    scores = predict_scores(engine, card, np.stack(crops)) if crops else np.empty((0, 0))
+    empty = BatchOutput(np.empty((0, 0)), np.empty((0, 0), dtype=np.float32))
+    scores, features = predict_scores(engine, card, np.stack(crops)) if crops else empty
     if not np.isfinite(scores).all():
         names = [inputs.image_id[item.input_index] for item in batch if item.crops is not None]
         raise PredictionsError(
             f"The model returned scores that are not finite numbers, for {format_examples(names)}. "
             "Check whether its weights are damaged"
         )
-    rows = iter(scores.tolist())
-    return [
+    ood_scores: list[float | None] = [None] * len(scores)
+    if detector is not None and len(features):
+        ood_scores = detector.scores(features).tolist()
+    rows, ood = iter(scores.tolist()), iter(ood_scores)
+    results = [
         ImageResult(
             inputs.image_id[item.input_index],
             item.signature,
             () if item.crops is None else next(rows),
             item.missing_mask,
             item.failure,
+            None if item.crops is None else next(ood),
         )
         for item in batch
     ]
+    return results, features

@@ -1,14 +1,29 @@
-"""The contract of an inference engine: preprocessed images in, logits out, whichever library computes them."""
+"""The contract of an inference engine: preprocessed images in, logits and features out, whichever library computes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16"]
+
+
+class EngineOutput(NamedTuple):
+    """Output for m images.
+
+    Attributes
+    ----------
+    logits
+        Logit of each class, (m, k).
+    features
+        Vector from which the last layer computes the logits, (m, f).
+    """
+
+    logits: Tensor
+    features: Tensor
 
 
 @dataclass(frozen=True)
@@ -22,7 +37,8 @@ class InferenceEngine:
     name
         Library that computes: torch, onnxruntime or openvino.
     forward
-        Map normalized images (m, 3, h, w) to logits (m, k), or the crops of images (b, n, 3, h, w) to logits (b, k).
+        Map normalized images (m, 3, h, w) to logits (m, k) and features (m, f), or the crops of images (b, n, 3, h, w)
+        to logits (b, k) and features (b, f).
     multi_crop
         Whether ``forward`` takes all crops of an image together.
     device
@@ -30,6 +46,6 @@ class InferenceEngine:
     """
 
     name: str
-    forward: Callable[[Tensor], Tensor]
+    forward: Callable[[Tensor], EngineOutput]
     multi_crop: bool
     device: torch.device

@@ -11,7 +11,7 @@ from lesionlens.core.errors import BackendError
 from lesionlens.core.fileio import atomic_write, default_cache_dir, file_lock
 from lesionlens.core.optional_packages import require
 from lesionlens.inference.backends import SessionFn, onnxruntime_session, openvino_session
-from lesionlens.inference.engine import InferenceEngine, Precision
+from lesionlens.inference.engine import EngineOutput, InferenceEngine, Precision
 from lesionlens.inference.tracing import (
     OUTPUT_TOLERANCE,
     example_input,
@@ -23,7 +23,7 @@ from lesionlens.inference.tracing import (
 from lesionlens.models.saved_model import LoadedModel
 
 Runtime = Literal["onnxruntime", "openvino"]
-ONNX_CACHE_VERSION = 1
+ONNX_CACHE_VERSION = 2
 
 
 def open_onnx_engine(loaded: LoadedModel, name: Runtime, *, precision: Precision) -> InferenceEngine:
@@ -63,10 +63,11 @@ def load_session(file: Path, name: Runtime, *, precision: Precision) -> SessionF
 
 
 def engine_from_session(name: str, session: SessionFn, *, multi_crop: bool) -> InferenceEngine:
-    """Wrap a runtime session, whose first output are the logits, as an inference engine."""
+    """Wrap a runtime session, whose first outputs are logits and features, as an inference engine."""
 
-    def forward(x: Tensor) -> Tensor:
-        return torch.from_numpy(session(x.contiguous().numpy())[0])
+    def forward(x: Tensor) -> EngineOutput:
+        logits, features, *_ = session(x.contiguous().numpy())
+        return EngineOutput(torch.from_numpy(logits), torch.from_numpy(features))
 
     return InferenceEngine(name, forward, multi_crop=multi_crop, device=torch.device("cpu"))
 
@@ -83,7 +84,7 @@ def onnx_cache_path(loaded: LoadedModel) -> Path:
 
 
 def get_or_export_onnx(loaded: LoadedModel) -> Path:
-    """Return a model's cached ONNX file (logits only), exporting it first if necessary.
+    """Return a model's cached ONNX file (logits and features), exporting it first if necessary.
 
     If two processes need the same file, one exports it and the other waits.
 

@@ -25,7 +25,9 @@ from lesionlens.inference.resume import (
     partial_path,
     read_provenance,
 )
-from lesionlens.models.saved_model import ModelCard, load_model
+from lesionlens.models.saved_model import ModelCard, find_model_dir, load_model
+from lesionlens.uncertainty.apply import DEFAULT_COVERAGE, apply_calibration
+from lesionlens.uncertainty.calibration import FittedCalibration, load_calibration
 
 OUTPUT_COLUMNS = {
     "lesionlens": prediction_columns,
@@ -50,6 +52,9 @@ def predict(
     num_workers: int | None = None,
     num_threads: int | None = None,
     restart: bool = False,
+    calibration: bool = True,
+    coverage: float = DEFAULT_COVERAGE,
+    class_conditional: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> InferenceResult:
     """Score images with a saved model and optionally write ``predictions.csv``.
@@ -79,6 +84,11 @@ def predict(
         See ``run_inference``.
     restart
         Discard the partial results of an earlier call.
+    calibration
+        Whether to add calibrated scores, prediction sets, abstentions and the percentile of unknown images, if the
+        model is calibrated.
+    coverage, class_conditional
+        Coverage of the prediction sets; see ``apply_calibration``.
 
     Raises
     ------
@@ -95,14 +105,32 @@ def predict(
     inputs = map_labels_to_model_classes(
         collect_inputs(images, mask_dir=mask_dir, ids=ids, within_root=within_root), loaded.card
     )
+    fitted = (
+        load_calibration(find_model_dir(Path(model_dir)), weights_sha256=loaded.card.weights_sha256)
+        if calibration
+        else None
+    )
+    if fitted is not None:
+        fitted.calibration.prediction_set_rule(
+            coverage
+        )  # an error before the first image, not after the last
     run = partial(
-        run_inference, loaded, inputs, batch_size=batch_size, num_workers=num_workers, on_progress=on_progress
+        run_inference,
+        loaded,
+        inputs,
+        batch_size=batch_size,
+        num_workers=num_workers,
+        on_progress=on_progress,
+        detector=None if fitted is None else fitted.detector,
+    )
+    calibrate_result = partial(
+        _calibrate_result, fitted=fitted, coverage=coverage, class_conditional=class_conditional
     )
     open_named_engine = partial(
         open_engine, loaded, precision=precision, num_images=len(inputs.path), num_threads=num_threads
     )
     if out is None:
-        return run(engine=open_named_engine(engine))
+        return calibrate_result(run(engine=open_named_engine(engine)))
     _validate_output_format(output_format, loaded.card, out)
     requested = Provenance(
         model=hash_model_files(model_dir),
@@ -113,7 +141,30 @@ def predict(
     )
     write = partial(_write_predictions, out, output_format)
     with output_lock(out):
-        return _predict_to_file(run, open_named_engine, write, partial_path(out), requested, restart=restart)
+        return _predict_to_file(
+            lambda **options: calibrate_result(run(**options)),
+            open_named_engine,
+            write,
+            partial_path(out),
+            requested,
+            restart=restart,
+        )
+
+
+def _calibrate_result(
+    result: InferenceResult, *, fitted: FittedCalibration | None, coverage: float, class_conditional: bool
+) -> InferenceResult:
+    """Add the columns of the calibration to the predictions, if there is one."""
+    if fitted is None:
+        return result
+    predictions = apply_calibration(
+        result.predictions,
+        fitted,
+        ood_scores=result.ood_scores,
+        coverage=coverage,
+        class_conditional=class_conditional,
+    )
+    return replace(result, predictions=predictions, caveats=fitted.calibration.caveats)
 
 
 def _predict_to_file(

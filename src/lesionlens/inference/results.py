@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lesionlens.core.errors import DataError
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
@@ -27,6 +28,8 @@ class ImageResult(NamedTuple):
         Whether a model that crops to the lesion used the uncropped image.
     failure
         Reason why there are no scores, or "".
+    ood_score
+        Score of the detector of unknown images; None without a detector.
     """
 
     image_id: str
@@ -34,6 +37,7 @@ class ImageResult(NamedTuple):
     scores: Sequence[float]
     missing_mask: bool = False
     failure: str = ""
+    ood_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,12 @@ class InferenceResult:
         Number of images whose results come from an earlier, interrupted run.
     engine
         Engine and precision, for example ``openvino, fp32``.
+    ood_scores
+        Score of each image by the detector of unknown images, (n,); None without a detector.
+    features
+        Features of each image, (n, f), if they were requested.
+    caveats
+        Limits of the calibration, one sentence each.
     """
 
     predictions: Predictions
@@ -55,6 +65,9 @@ class InferenceResult:
     missing_mask_ids: tuple[str, ...] = ()
     num_resumed: int = 0
     engine: str = ""
+    ood_scores: NDArray[np.float64] | None = None
+    features: NDArray[np.float32] | None = None
+    caveats: tuple[str, ...] = ()
 
 
 class ResultCollector:
@@ -65,6 +78,8 @@ class ResultCollector:
         self.completed = np.zeros(num_images, dtype=np.bool_)
         self.missing_mask_indices: set[int] = set()
         self.failures: dict[int, str] = {}
+        self.ood_scores = np.full(num_images, np.nan)
+        self.features: NDArray[np.float32] | None = None
 
     def add(self, index: int, result: ImageResult) -> None:
         """Store the result of the image with this input index."""
@@ -73,8 +88,15 @@ class ResultCollector:
             self.failures[index] = result.failure
         else:
             self.scores[index] = result.scores
+            self.ood_scores[index] = np.nan if result.ood_score is None else result.ood_score
         if result.missing_mask:
             self.missing_mask_indices.add(index)
+
+    def add_features(self, indices: Sequence[int], features: NDArray[np.float32]) -> None:
+        """Store the features, (m, f), of the images with these input indices."""
+        if self.features is None:
+            self.features = np.full((len(self.scores), features.shape[1]), np.nan, dtype=np.float32)
+        self.features[list(indices)] = features
 
     def build_result(
         self, inputs: InferenceInputs, card: ModelCard, *, num_resumed: int = 0
@@ -94,7 +116,12 @@ class ResultCollector:
         if uncropped:
             warnings.warn(missing_mask_warning(uncropped, num_images=len(usable)), stacklevel=3)
         return InferenceResult(
-            self._build_predictions(inputs, card, usable), failures, uncropped, num_resumed
+            self._build_predictions(inputs, card, usable),
+            failures,
+            uncropped,
+            num_resumed,
+            ood_scores=None if np.isnan(self.ood_scores).all() else self.ood_scores[usable],
+            features=None if self.features is None else self.features[usable],
         )
 
     def _build_predictions(

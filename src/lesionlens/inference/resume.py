@@ -15,8 +15,9 @@ from lesionlens.core.fileio import write_error, write_text
 from lesionlens.inference.engine import EngineName, Precision
 from lesionlens.inference.results import ImageResult
 from lesionlens.models.saved_model import CARD_FILE, WEIGHTS_FILE, find_model_dir
+from lesionlens.uncertainty.calibration import ARRAYS_FILE, CALIBRATION_FILE
 
-HASHED_FILES = (WEIGHTS_FILE, CARD_FILE)
+HASHED_FILES = (WEIGHTS_FILE, CARD_FILE, CALIBRATION_FILE, ARRAYS_FILE)
 
 
 class Provenance(BaseModel):
@@ -25,7 +26,7 @@ class Provenance(BaseModel):
     Attributes
     ----------
     model
-        SHA-256 of the model's weights and card.
+        SHA-256 of the model's weights, card and calibration.
     engine, precision
         Inference engine and its precision.
     device
@@ -36,7 +37,7 @@ class Provenance(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file_format: str = "predictions of lesionlens 2"  # version of the line format
+    file_format: str = "predictions of lesionlens 3"  # version of the line format
     model: str
     engine: EngineName
     precision: Precision
@@ -45,10 +46,12 @@ class Provenance(BaseModel):
 
 
 def hash_model_files(model_dir: Path | str) -> str:
-    """Return the SHA-256 of a saved model's weights and card."""
+    """Return the SHA-256 of a saved model's weights, card and calibration, if it has one."""
     digest = hashlib.sha256()
+    folder = find_model_dir(Path(model_dir))
     for name in HASHED_FILES:
-        digest.update((find_model_dir(Path(model_dir)) / name).read_bytes())
+        file = folder / name
+        digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()
 
 
@@ -84,7 +87,7 @@ def read_provenance(path: Path, requested: Provenance) -> Provenance | None:
 def _describe_differences(saved: Provenance, requested: Provenance) -> Iterator[str]:
     for (name, was), (_, now) in zip(saved, requested, strict=True):
         if name == "model" and was != now:
-            yield "another model (its weights or card differ)"
+            yield "another model (its weights, card or calibration differ)"
         elif was != now and (name, now) != ("engine", "auto"):
             yield f"{name} {was}, not {now}"
 

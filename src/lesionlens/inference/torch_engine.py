@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lesionlens.core.runtime import retain_freed_memory
-from lesionlens.inference.engine import InferenceEngine, Precision
+from lesionlens.inference.engine import EngineOutput, InferenceEngine, Precision
 from lesionlens.models.saved_model import LoadedModel
 
 
@@ -17,9 +17,9 @@ def open_torch_engine(loaded: LoadedModel, *, precision: Precision) -> Inference
     model = loaded.model.eval().to(memory_format=torch.channels_last)
     device = next(model.parameters()).device
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> EngineOutput:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits: Tensor = model(x).logits
-        return logits
+            output = model(x)
+        return EngineOutput(output.logits, output.features)
 
     return InferenceEngine("torch", forward, multi_crop=model.num_crops is not None, device=device)

@@ -1,4 +1,4 @@
-"""Trace networks for export: functions of tensors that return logits and named attention maps."""
+"""Trace networks for export: functions of tensors that return logits, features and attention maps."""
 
 import warnings
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class ExportedModel(NamedTuple):
     input_name
         ``images`` (b, 3, h, w), or ``crops`` (b, n, 3, h, w) for a multi-crop network.
     output_names
-        ``logits``, then ``map <name>`` for each attention map if requested.
+        ``logits``, ``features``, then ``map <name>`` for each attention map if requested.
     """
 
     program: ExportedProgram
@@ -40,16 +40,16 @@ class ExportedModel(NamedTuple):
 
 
 class TupleOutput(nn.Module):
-    """Wraps a network so that it returns a tuple: logits, then attention maps."""
+    """Wraps a network so that it returns a tuple: logits, features, then attention maps."""
 
     def __init__(self, network: nn.Module, *, maps: bool) -> None:
         super().__init__()
         self.network, self.maps = network, maps
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return logits, then attention maps in the network's order."""
+        """Return logits, features, then attention maps in the network's order."""
         output = self.network(x, maps=self.maps)
-        return (output.logits, *output.maps.values())
+        return (output.logits, output.features, *output.maps.values())
 
 
 def example_input(loaded: LoadedModel, batch_size: int) -> Tensor:
@@ -83,7 +83,7 @@ def trace_model(loaded: LoadedModel, *, maps: bool) -> ExportedModel:
     except Exception as error:  # torch.export documents no exception types
         raise BackendError(f"PyTorch cannot trace this network: {first_error_line(error)}") from error
     kind = "images" if loaded.model.num_crops is None else "crops"
-    return ExportedModel(traced, kind, ("logits", *(f"map {name}" for name in names)))
+    return ExportedModel(traced, kind, ("logits", "features", *(f"map {name}" for name in names)))
 
 
 def suppress_known_warnings() -> None:
@@ -129,26 +129,29 @@ OUTPUT_TOLERANCE = 1e-4
 
 
 def reference_outputs(loaded: LoadedModel, x: Tensor, *, maps: bool) -> dict[str, Tensor]:
-    """Return PyTorch's logits and attention maps, keyed by the output names of an export."""
+    """Return PyTorch's logits, features and attention maps, keyed by the output names of an export."""
     with torch.inference_mode():
         output = loaded.model(x, maps=maps)
-    return {"logits": output.logits, **{f"map {name}": values for name, values in output.maps.items()}}
+    vectors = {"logits": output.logits, "features": output.features}
+    return {**vectors, **{f"map {name}": values for name, values in output.maps.items()}}
 
 
 def max_abs_errors(
     outputs: Sequence[NDArray[Any]], reference: dict[str, Tensor], *, multilabel: bool
 ) -> dict[str, float]:
-    """Return the largest absolute difference of scores, logits and each attention map, computed in float64.
+    """Return the largest absolute difference of scores, logits, features and each map, computed in float64.
 
-    The difference of the logits is relative to the largest logit if that exceeds 1.
+    Those of logits and features are relative to the largest logit and the largest feature if these exceed 1.
     """
     logits, torch_logits = outputs[0].astype(np.float64), reference["logits"].double().numpy()
+    features, torch_features = outputs[1].astype(np.float64), reference["features"].double().numpy()
     scores = [_scores_from_logits(values, multilabel) for values in (logits, torch_logits)]
     errors = {
         "scores": _max_abs_diff(*scores),
         "logits": _max_abs_diff(logits, torch_logits) / max(1.0, np.abs(torch_logits).max()),
+        "features": _max_abs_diff(features, torch_features) / max(1.0, np.abs(torch_features).max()),
     }
-    maps = zip(list(reference.items())[1:], outputs[1:], strict=True)
+    maps = zip(list(reference.items())[2:], outputs[2:], strict=True)
     return errors | {name: _max_abs_diff(values.double().numpy(), array) for (name, values), array in maps}
 
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lesionlens import __version__
 from lesionlens.core.fileio import write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.datasets.table import SPLITS
 from lesionlens.evaluation.case_selection import select_cases
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.formatting import decision_label, display_name
@@ -102,7 +103,7 @@ def _split_remark(split: str, run: RunData) -> str:
 def _data_section(run: RunData) -> dict[str, Any]:
     metadata = run.metadata.get("data", {})
     recorded = metadata.get("splits", {})
-    splits = {name: recorded[name] for name in ("train", "validation", "test") if recorded.get(name)}
+    splits = {name: recorded[name] for name in SPLITS if recorded.get(name)}
     counts = {name: split.get("classes", {}) for name, split in splits.items()}
     counted_classes = [name for class_counts in counts.values() for name in class_counts]
     classes = list(dict.fromkeys([*metadata.get("classes", []), *counted_classes]))

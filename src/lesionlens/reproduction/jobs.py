@@ -22,6 +22,7 @@ _MACHINE_KEYS = {
 # keys that were added to the schema later, with the value that all earlier runs have
 _LATER_KEYS = (
     ("data", "max_images", None),
+    ("data", "calibration", 0.0),
     ("train", "epsilon_placement", "torch"),
     ("crops.train", "resample", True),
     ("crops", "seed", None),

@@ -77,6 +77,12 @@ class DataRecipe(ConfigSection):
     test_fraction: Fraction = Field(
         default=0.15, description="Fraction of the images in the test split, if the split does not define it."
     )
+    calibration: Fraction = Field(
+        default=0.0,
+        description="Fraction of the training images in the calibration split, by lesion, if the split does not define "
+        "it. These images neither train nor select the checkpoint, so that scores, prediction sets and thresholds can "
+        "be calibrated on them. 0: calibrate on the validation split, without prediction sets.",
+    )
     split_seed: int = Field(
         default=0,
         ge=0,

@@ -1,18 +1,21 @@
 """Evaluate the saved model of a run: predictions, metrics, attention maps of example cases, and the report."""
 
 from dataclasses import replace
+from typing import Literal
 
 from rich.console import Console
 
-from lesionlens.core.console import activity, progress_bar
-from lesionlens.core.errors import RunError
+from lesionlens.core.console import activity, print_warning, progress_bar
+from lesionlens.core.errors import PredictionsError, RunError
 from lesionlens.datasets.excluded import ExcludedImage, write_excluded
 from lesionlens.evaluation.case_selection import select_cases
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.evaluation.result import write_evaluation
 from lesionlens.explanation.gallery import write_gallery
 from lesionlens.inference.batch import run_inference
+from lesionlens.inference.calibrate_model import calibrate_and_save
 from lesionlens.inference.inputs import InferenceInputs, inputs_from_table
 from lesionlens.inference.results import InferenceResult
 from lesionlens.models.saved_model import LoadedModel, load_model
@@ -20,12 +23,17 @@ from lesionlens.report.build import build_report
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.build import RunComponents
 from lesionlens.training.setup import TRAINING_SPLITS
+from lesionlens.uncertainty.apply import apply_calibration
+from lesionlens.uncertainty.calibrate import calibrating_split
+from lesionlens.uncertainty.calibration import FittedCalibration
 
 MISSING_MASK = "no lesion mask, or an empty one: used uncropped"
 
 
 def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console) -> None:
-    """Evaluate the saved model on the validation and test splits and write the report.
+    """Calibrate the saved model, evaluate it on the validation and test splits, and write the report.
+
+    A model that cannot be calibrated has no calibration; a caveat in the metadata states why.
 
     Raises
     ------
@@ -41,15 +49,25 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
     loaded = load_model(run_dir.best_model)
     masks = setup.lesion_masks()
     excluded = list(components.excluded)
-    for name in ("validation", "test"):
+    source = calibrating_split(setup.splits.splits)
+    fitted: FittedCalibration | None = None
+    for name in dict.fromkeys(
+        (source, "validation", "test")
+    ):  # the calibration is applied to the splits after it
         if name not in setup.splits.splits:
             continue
         inputs = inputs_from_table(setup.split_table(name), setup.task.name)
         inputs = replace(inputs, mask=tuple(masks[image_id] for image_id in inputs.image_id))
-        results = _run_inference(loaded, inputs, name, console)
+        results = _run_inference(loaded, inputs, name, console, fitted=fitted, calibrates=name == source)
+        if name == source:
+            fitted = _calibrate(loaded, results, source, run_dir, console)
         with activity(console, f"evaluating {name}"):
-            write_predictions(run_dir.predictions(name), results.predictions)
-            write_evaluation(run_dir.evaluation(name), evaluate(results.predictions))
+            if name == "calibration":
+                write_predictions(run_dir.predictions(name), results.predictions)
+            else:
+                predictions = _with_calibration(results, fitted)
+                write_predictions(run_dir.predictions(name), predictions)
+                write_evaluation(run_dir.evaluation(name), evaluate(predictions))
         excluded += _excluded_images(name, inputs, results)
     write_excluded(run_dir.excluded, dict.fromkeys(excluded))
     run_dir.update(data={**run_dir.metadata()["data"], "excluded": len(set(excluded))})
@@ -62,13 +80,51 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
         build_report(run_dir.path)
 
 
+def _calibrate(
+    loaded: LoadedModel,
+    results: InferenceResult,
+    split: Literal["calibration", "validation"],
+    run_dir: RunDir,
+    console: Console,
+) -> FittedCalibration | None:
+    """Calibrate the model and record the caveats; None if the split does not allow it."""
+    try:
+        with activity(console, f"calibrating on {split}"):
+            fitted = calibrate_and_save(run_dir.best_model, loaded, results, split=split)
+    except PredictionsError as error:
+        print_warning(console, f"the model is not calibrated: {error}")
+        run_dir.update(calibration={"split": split, "caveats": [f"the model is not calibrated: {error}"]})
+        return None
+    for caveat in fitted.calibration.caveats:
+        print_warning(console, caveat)
+    run_dir.update(calibration={"split": split, "caveats": list(fitted.calibration.caveats)})
+    return fitted
+
+
+def _with_calibration(results: InferenceResult, fitted: FittedCalibration | None) -> Predictions:
+    """Return the predictions with the columns of the calibration, if there is one."""
+    if fitted is None:
+        return results.predictions
+    return apply_calibration(results.predictions, fitted, ood_scores=results.ood_scores)
+
+
 def _run_inference(
-    loaded: LoadedModel, inputs: InferenceInputs, split: str, console: Console
+    loaded: LoadedModel,
+    inputs: InferenceInputs,
+    split: str,
+    console: Console,
+    *,
+    fitted: FittedCalibration | None,
+    calibrates: bool,
 ) -> InferenceResult:
     with progress_bar(console) as progress:
         task_id = progress.add_task(f"predicting {split}", total=len(inputs.path))
         return run_inference(
-            loaded, inputs, on_progress=lambda done, _: progress.update(task_id, completed=done)
+            loaded,
+            inputs,
+            on_progress=lambda done, _: progress.update(task_id, completed=done),
+            detector=None if fitted is None else fitted.detector,
+            keep_features=calibrates,
         )
 
 

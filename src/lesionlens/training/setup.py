@@ -19,6 +19,7 @@ from lesionlens.datasets.image_sample import sample_images
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.split_names import SplitNames
 from lesionlens.datasets.splits.base import DatasetSplits
+from lesionlens.datasets.splits.calibration import hold_out_calibration
 from lesionlens.datasets.splits.factory import make_splits
 from lesionlens.datasets.table import LesionTable
 from lesionlens.datasets.tasks import ClassificationTask, make_task
@@ -289,6 +290,7 @@ def _split_table(
         split_names=SplitNames(data.train_split_names, data.val_split_name, data.test_split_name),
         checkpoint_split=data.checkpoint_split,
     )
+    splits = hold_out_calibration(table, splits, data.calibration, seed=data.split_seed)
     excluded = [ExcludedImage(image_id, "", reason) for image_id, reason in splits.excluded]
     if data.extra_train:
         extra = [

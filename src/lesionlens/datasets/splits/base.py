@@ -47,7 +47,7 @@ class DatasetSplits:
     Attributes
     ----------
     splits
-        Image IDs by split (``train``, ``validation``, ``test``); a split that does not exist is absent.
+        Image IDs by split (``train``, ``validation``, ``calibration``, ``test``); one that does not exist is absent.
     description
         One sentence for the report.
     caveats
@@ -124,7 +124,7 @@ def build_splits(
     all_caveats = (
         *map(SplitCaveat, caveats),
         *count_group_leakage(table, split_names),
-        *_missing_class_caveats(table, splits),
+        *missing_class_caveats(table, splits),
         *([] if "test" in splits else [NO_TEST_SPLIT_CAVEAT]),
     )
     reasons = tuple((str(ids[row]), reason) for row, reason in sorted((excluded or {}).items()))
@@ -146,8 +146,8 @@ def count_group_leakage(table: LesionTable, split_names: NDArray[np.object_]) ->
     return [SplitCaveat(text, "leakage")]
 
 
-def _missing_class_caveats(table: LesionTable, splits: Mapping[str, tuple[str, ...]]) -> list[SplitCaveat]:
-    """Return a caveat for each split that lacks classes of the table, which it can neither train nor evaluate."""
+def missing_class_caveats(table: LesionTable, splits: Mapping[str, tuple[str, ...]]) -> list[SplitCaveat]:
+    """Return a caveat for each split that lacks classes of the table, which it cannot train, calibrate or evaluate."""
     caveats, rows, total = [], table.frame, table.class_counts()
     for split, image_ids in splits.items():
         present = set(rows["diagnosis"][rows["image_id"].isin(image_ids)])

@@ -1,0 +1,203 @@
+"""``lesionlens calibrate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lesionlens.cli import options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from lesionlens.uncertainty.calibrate import CalibrationOptions
+    from lesionlens.uncertainty.calibration import Calibration, FittedCalibration, IntervalEstimate
+
+
+def calibrate_command(
+    source: Annotated[
+        Path, typer.Argument(help="Directory of a run, or of a saved model with --images; or predictions.")
+    ],
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Labeled images that neither trained nor selected the model, NAME:ROOT or a table; repeat for more. "
+            "Default: the calibration split of the run, else its validation split."
+        ),
+    ] = None,
+    apply_to: Annotated[
+        Path | None,
+        typer.Option(help="Predictions to calibrate, if the source is a file of predictions as well."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        options.out_file(
+            "File of predictions: calibration.json, or the predictions of --apply-to with their calibration. "
+            "Default: only show the calibration."
+        ),
+    ] = None,
+    method: Annotated[
+        Literal["temperature", "vector"],
+        typer.Option(help="Calibration: one temperature, or a factor and an offset per class."),
+    ] = "temperature",
+    detector: Annotated[
+        Literal["knn", "mahalanobis", "vim"], typer.Option(help="Detector of unknown images.")
+    ] = "knn",
+    false_alarm_rate: Annotated[
+        float,
+        typer.Option(min=0.001, max=0.5, help="Fraction of usual images that the detector flags as unknown."),
+    ] = 0.05,
+    coverage: options.CoverageOption = 0.9,
+    class_conditional: options.ClassConditionalOption = False,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")] = 0,
+    device: options.DeviceOption = "cpu",
+    num_threads: options.NumThreadsOption = None,
+) -> None:
+    """Calibrate a model: temperature, prediction sets, thresholds and the detection of unknown images.
+
+    The calibration of a model is stored with its weights, and lesionlens predict uses it from then on. Training
+    calibrates at its end; this command repeats it with other options or images.
+    """
+    from lesionlens.core.console import make_console
+    from lesionlens.core.runtime import set_num_threads
+    from lesionlens.uncertainty.calibrate import CalibrationOptions
+
+    set_num_threads(num_threads)
+    settings = CalibrationOptions(method, detector, false_alarm_rate, seed=seed)
+    console = make_console()
+    if source.is_file():
+        _calibrate_predictions(source, apply_to, out, settings, coverage, class_conditional, console)
+        return
+    _check_model_options(source, apply_to, out)
+    for name, fitted in _calibrate_models(source, images, settings, device).items():
+        _print(name, fitted.calibration, console)
+
+
+def _check_model_options(source: Path, apply_to: Path | None, out: Path | None) -> None:
+    from lesionlens.core.errors import PredictionsError
+
+    if apply_to is not None or out is not None:
+        raise PredictionsError(
+            f"--apply-to and --out need a file of predictions, and {source} is not one. The calibration of a model is "
+            "stored with its weights, and lesionlens predict applies it"
+        )
+
+
+def _calibrate_models(
+    source: Path, images: list[str] | None, settings: "CalibrationOptions", device: str
+) -> "dict[str, FittedCalibration]":
+    """Calibrate a saved model on images, or every finished run of a directory on its own split, by name."""
+    from lesionlens.cli.evaluate_crops import open_finished
+    from lesionlens.core.console import make_console, progress_bar
+    from lesionlens.inference.calibrate_model import calibrate_on_images
+    from lesionlens.training.calibrate_run import calibrate_run
+
+    with progress_bar(make_console(stderr=True), unit="images") as progress:
+        task = progress.add_task("calibrating", total=None)
+
+        def on_progress(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        if images:
+            fitted = calibrate_on_images(
+                source, images, options=settings, device=device, on_progress=on_progress
+            )
+            return {str(source): fitted}
+        return {
+            name or str(source): calibrate_run(
+                run_dir, options=settings, device=device, on_progress=on_progress
+            )
+            for name, run_dir in open_finished(source, "validation").items()
+        }
+
+
+def _calibrate_predictions(
+    source: Path,
+    apply_to: Path | None,
+    out: Path | None,
+    settings: "CalibrationOptions",
+    coverage: float,
+    class_conditional: bool,
+    console: "Console",
+) -> None:
+    from lesionlens.core.fileio import output_lock
+    from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
+    from lesionlens.uncertainty.apply import apply_calibration
+    from lesionlens.uncertainty.calibrate import calibrate
+    from lesionlens.uncertainty.calibration import write_calibration
+
+    fitted = calibrate(read_predictions(source), split="file", options=settings)
+    if out is not None:
+        with output_lock(out):
+            if apply_to is None:
+                write_calibration(out, fitted.calibration)
+            else:
+                predictions = read_predictions(apply_to)
+                calibrated = apply_calibration(
+                    predictions, fitted, coverage=coverage, class_conditional=class_conditional
+                )
+                write_predictions(out, calibrated)
+        options.report_out(out)
+    _print(str(source), fitted.calibration, console)
+
+
+def _print(name: str, calibration: "Calibration", console: "Console") -> None:
+    """Print a calibration: temperature, prediction sets, operating points and caveats."""
+    from lesionlens.core.console import print_line, print_warning
+    from lesionlens.datasets.issues import pluralize
+
+    counts = f"{pluralize(calibration.n_images, 'image')} of {pluralize(calibration.n_lesions, 'lesion')}"
+    print_line(console, f"{name}: calibrated on {counts} ({calibration.split}). {calibration.intended_use}")
+    if calibration.method == "temperature":
+        print_line(console, f"temperature {_format(calibration.temperature)}")
+    if calibration.ood is not None:
+        print_line(
+            console,
+            f"unknown images: {calibration.ood.detector}, percentile above {calibration.ood.cutoff:g}",
+        )
+    if calibration.prediction_sets:
+        console.print(_prediction_set_table(calibration))
+    if calibration.operating_points:
+        console.print(_operating_point_table(calibration))
+    for caveat in calibration.caveats:
+        print_warning(console, caveat)
+
+
+def _prediction_set_table(calibration: "Calibration") -> "Table":
+    from lesionlens.runs.run_statistics import build_table
+
+    rows = [
+        [
+            f"{rule.coverage:.0%}",
+            f"{1 - rule.quantile:.3f}",
+            *(f"{1 - rule.class_quantiles[name]:.3f}" for name in calibration.classes),
+        ]
+        for rule in calibration.prediction_sets
+    ]
+    return build_table(("coverage", "a set has scores from", *calibration.classes), rows)
+
+
+def _operating_point_table(calibration: "Calibration") -> "Table":
+    from lesionlens.runs.run_statistics import build_table
+
+    rows = [
+        [
+            point.class_name,
+            point.rule,
+            f"{point.threshold:.3f}",
+            *(_format(value) for value in (point.sensitivity, point.specificity, point.ppv, point.npv)),
+            f"{point.n_lesions:,} / {point.n_other_lesions:,}",
+        ]
+        for point in calibration.operating_points
+    ]
+    titles = ("class", "rule", "threshold", "sensitivity", "specificity", "PPV", "NPV", "lesions")
+    return build_table(titles, rows)
+
+
+def _format(estimate: "IntervalEstimate") -> str:
+    """Return ``0.81 (0.74–0.87)``."""
+    from lesionlens.evaluation.formatting import format_interval, format_value
+
+    interval = format_interval(estimate.low, estimate.high)
+    return f"{format_value(estimate.value)} ({interval})" if interval else format_value(estimate.value)

@@ -1,0 +1,294 @@
+"""Measure the limits of a model on labeled images: temperature, prediction sets, operating points, unknown images."""
+
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
+from lesionlens.core.errors import DataError, PredictionsError
+from lesionlens.core.types import FloatArray
+from lesionlens.evaluation.metrics import (
+    ConfusionCounts,
+    confusion_counts,
+    precision,
+    safe_divide,
+    sensitivity,
+    specificity,
+)
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.thresholds import thresholded_classes, tune_thresholds
+from lesionlens.uncertainty.apply import calibrated_scores
+from lesionlens.uncertainty.calibration import (
+    COVERAGES,
+    Calibration,
+    FittedCalibration,
+    IntervalEstimate,
+    OODRule,
+    OperatingPoint,
+    PredictionSetRule,
+)
+from lesionlens.uncertainty.conformal import conformal_quantile, min_images, one_image_per_lesion
+from lesionlens.uncertainty.log_scores import has_independent_scores, target_columns, to_log_scores
+from lesionlens.uncertainty.ood_detectors import OODDetector, fit_detector
+from lesionlens.uncertainty.scaling import (
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
+    Scaling,
+    ScalingMethod,
+    bootstrap_temperatures,
+    fit_temperature,
+    fit_vector_scaling,
+)
+
+OPERATING_RULES = ("0.5", "youden", "sensitivity:0.89", "sensitivity:0.95")
+DEFAULT_DETECTOR = "knn"
+DEFAULT_FALSE_ALARM_RATE = 0.05
+
+CalibrationSplit = Literal["calibration", "validation", "file"]
+VALIDATION_CAVEAT = (
+    "there is no calibration split: temperature, thresholds and the detector of unknown images come from the "
+    "validation split, which selected the model, so that they are optimistically biased, and no coverage of prediction "
+    "sets is promised; train with data.calibration=0.1"
+)
+
+
+def calibrating_split(splits: Container[str]) -> Literal["calibration", "validation"]:
+    """Return the split that calibrates a model: ``calibration`` if there is one, otherwise ``validation``."""
+    return "calibration" if "calibration" in splits else "validation"
+
+
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """How a model is calibrated.
+
+    Attributes
+    ----------
+    method
+        ``temperature``, or ``vector`` (a factor and an offset per class).
+    detector
+        Detector of unknown images.
+    false_alarm_rate
+        Fraction of images like those of the calibration that the detector flags.
+    n_resamples
+        Number of bootstrap resamples of the lesions.
+    seed
+        Random seed of the bootstrap, and of the choice of one image per lesion.
+    """
+
+    method: ScalingMethod = "temperature"
+    detector: str = DEFAULT_DETECTOR
+    false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE
+    n_resamples: int = 1000
+    seed: int = 0
+
+
+def calibrate(
+    predictions: Predictions,
+    *,
+    split: CalibrationSplit,
+    features: NDArray[np.float32] | None = None,
+    options: CalibrationOptions | None = None,
+) -> FittedCalibration:
+    """Calibrate a model from its predictions of labeled images that did not train it.
+
+    Parameters
+    ----------
+    predictions
+        Predictions; images without a label are ignored.
+    split
+        Where the images come from. Only ``calibration`` and ``file`` promise a coverage of prediction sets.
+    features
+        Features of each image, (n, f), for the detector of unknown images; None: no detector.
+    options
+        Method, detector and bootstrap; default: those of ``CalibrationOptions``.
+
+    Raises
+    ------
+    PredictionsError
+        The labeled images are of fewer than two classes or lesions.
+    """
+    options = options or CalibrationOptions()
+    labeled, features = _select_labeled(predictions, features)
+    independent = has_independent_scores(labeled)
+    columns = target_columns(labeled, independent=independent)
+    log_scores = to_log_scores(labeled.scores[:, columns], independent=independent)
+    targets = (labeled.targets()[:, None] == np.array(columns)).astype(np.float64)
+    scaling, temperature, scaling_caveats = _fit_scaling(
+        log_scores, targets, labeled, independent=independent, options=options
+    )
+    scaled = replace(labeled, scores=calibrated_scores(labeled, scaling, independent=independent))
+    rules, coverage_caveats = _prediction_set_rules(scaled, split=split, seed=options.seed)
+    detector, ood_rule, ood_caveats = _fit_ood(labeled, features, options)
+    calibration = Calibration(
+        classes=labeled.classes,
+        independent=independent,
+        split=split,
+        n_images=len(labeled),
+        n_lesions=len(np.unique(labeled.lesion_id)),
+        lesions_by_class={name: _n_lesions(labeled, labeled.label == name) for name in labeled.classes},
+        method=options.method,
+        scale=scaling.scale,
+        bias=scaling.bias,
+        temperature=temperature,
+        prediction_sets=tuple(rules),
+        operating_points=tuple(_operating_points(scaled, options)),
+        ood=ood_rule,
+        caveats=(*coverage_caveats, *scaling_caveats, *ood_caveats),
+    )
+    return FittedCalibration(calibration, detector)
+
+
+def _select_labeled(
+    predictions: Predictions, features: NDArray[np.float32] | None
+) -> tuple[Predictions, NDArray[np.float32] | None]:
+    has_label = predictions.label != ""
+    labels = sorted(set(map(str, predictions.label[has_label])))
+    if len(labels) < 2:
+        got = f"only images of {labels[0]}" if labels else "no image with a label"
+        raise PredictionsError(
+            f"a model cannot be calibrated with {got}; images of two or more classes are required"
+        )
+    return predictions.select(has_label), None if features is None else features[has_label]
+
+
+def _n_lesions(predictions: Predictions, mask: NDArray[np.bool_]) -> int:
+    return len(np.unique(predictions.lesion_id[mask]))
+
+
+def _fit_scaling(
+    log_scores: FloatArray,
+    targets: FloatArray,
+    labeled: Predictions,
+    *,
+    independent: bool,
+    options: CalibrationOptions,
+) -> tuple[Scaling, IntervalEstimate, list[str]]:
+    """Return the function of calibrated scores, the temperature with its interval, and caveats."""
+    caveats: list[str] = []
+    value = float(fit_temperature(log_scores, targets, independent=independent))
+    resampled = bootstrap_temperatures(
+        log_scores,
+        targets,
+        labeled.lesion_id,
+        independent=independent,
+        n_resamples=options.n_resamples,
+        seed=options.seed,
+    )
+    interval = percentile_interval(resampled)
+    if np.ptp(log_scores, axis=0).max() == 0 and (independent or np.ptp(log_scores) == 0):
+        value, interval = 1.0, percentile_interval(np.array([np.nan]))
+        caveats.append("all scores are equal, so that the temperature is undefined and set to 1")
+    elif not MIN_TEMPERATURE * 1.01 < value < MAX_TEMPERATURE * 0.99:
+        caveats.append(
+            f"the temperature is at its limit of {value:g}: "
+            + (
+                "every image is classified correctly"
+                if value < 1
+                else "the scores do not tell the classes apart"
+            )
+        )
+    temperature = IntervalEstimate(value=value, low=interval.low, high=interval.high)
+    if options.method == "vector":
+        return fit_vector_scaling(log_scores, targets, independent=independent), temperature, caveats
+    k = log_scores.shape[1]
+    return Scaling((1 / value,) * k, (0.0,) * k), temperature, caveats
+
+
+def _prediction_set_rules(
+    scaled: Predictions, *, split: CalibrationSplit, seed: int
+) -> tuple[list[PredictionSetRule], list[str]]:
+    """Return the rule of each coverage, from one image per lesion, and a caveat if there are too few lesions.
+
+    The validation split, which selected the model, promises no coverage: there are no rules.
+    """
+    if split == "validation":
+        return [], [VALIDATION_CAVEAT]
+    sample = scaled.select(one_image_per_lesion(scaled.lesion_id, seed=seed))
+    nonconformity = 1 - sample.scores[np.arange(len(sample)), sample.targets()]
+    rules = [
+        PredictionSetRule(
+            coverage=coverage,
+            quantile=conformal_quantile(nonconformity, coverage),
+            class_quantiles={
+                name: conformal_quantile(nonconformity[sample.label == name], coverage)
+                for name in scaled.classes
+            },
+        )
+        for coverage in COVERAGES
+    ]
+    caveats = [
+        f"prediction sets for a coverage of {rule.coverage:.0%} contain every class: {len(sample)} lesions are fewer "
+        f"than the {min_images(rule.coverage)} that it needs"
+        for rule in rules
+        if np.isinf(rule.quantile)
+    ]
+    return rules, caveats
+
+
+def _operating_points(scaled: Predictions, options: CalibrationOptions) -> Iterator[OperatingPoint]:
+    for name in thresholded_classes(scaled):
+        positive = scaled.label == name
+        if positive.any() and not positive.all():
+            for rule in OPERATING_RULES:
+                yield _operating_point(scaled, name, rule, options)
+
+
+def _operating_point(
+    scaled: Predictions, name: str, rule: str, options: CalibrationOptions
+) -> OperatingPoint:
+    positive = scaled.label == name
+    threshold = 0.5 if rule == "0.5" else tune_thresholds(rule, scaled, source_name="").values[name]
+    predicted = scaled.scores[:, scaled.classes.index(name)] >= threshold
+    chunks = [
+        confusion_counts(positive[:, None], predicted[:, None], weights)
+        for weights in cluster_bootstrap_weights(
+            scaled.lesion_id, n_resamples=options.n_resamples, seed=options.seed
+        )
+    ]
+    point = confusion_counts(positive[:, None], predicted[:, None])
+
+    def estimate(metric: Callable[[ConfusionCounts], FloatArray]) -> IntervalEstimate:
+        resampled = np.concatenate([metric(counts)[:, 0] for counts in chunks])
+        interval = percentile_interval(resampled)
+        return IntervalEstimate(value=float(metric(point)[0]), low=interval.low, high=interval.high)
+
+    return OperatingPoint(
+        class_name=name,
+        rule=rule,
+        threshold=threshold,
+        sensitivity=estimate(sensitivity),
+        specificity=estimate(specificity),
+        ppv=estimate(precision),
+        npv=estimate(negative_predictive_value),
+        n_lesions=_n_lesions(scaled, positive),
+        n_other_lesions=_n_lesions(scaled, ~positive),
+    )
+
+
+def negative_predictive_value(counts: ConfusionCounts) -> FloatArray:
+    """Return TN / (TN + FN); NaN if every image is predicted to be of the class."""
+    return safe_divide(counts.true_negatives, counts.true_negatives + counts.false_negatives)
+
+
+def _fit_ood(
+    labeled: Predictions, features: NDArray[np.float32] | None, options: CalibrationOptions
+) -> tuple[OODDetector | None, OODRule | None, list[str]]:
+    """Return the detector and its cut-off, or the reason why there is none."""
+    if features is None:
+        return None, None, []
+    try:
+        detector = fit_detector(
+            options.detector, features, labeled.lesion_id, labeled.label, seed=options.seed
+        )
+    except DataError as error:
+        return None, None, [f"there is no detector of unknown images: {error}"]
+    rule = OODRule(
+        detector=options.detector,
+        false_alarm_rate=options.false_alarm_rate,
+        cutoff=100 * (1 - options.false_alarm_rate),
+        n_lesions=_n_lesions(labeled, np.ones(len(labeled), dtype=np.bool_)),
+    )
+    return detector, rule, []

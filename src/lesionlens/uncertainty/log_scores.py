@@ -1,0 +1,39 @@
+"""Scores as logits: calibration works from probabilities, so that the prediction file of any model can be calibrated.
+
+The logarithm of softmax probabilities equals the logits up to a constant per image, and the softmax ignores it.
+"""
+
+import numpy as np
+from scipy.special import expit, logit, softmax
+
+from lesionlens.core.types import FloatArray
+from lesionlens.evaluation.predictions import Predictions, other_class_score
+
+_SMALLEST = 1e-12  # in place of a probability of 0, whose logarithm is infinite
+_TOLERANCE = 1e-6  # rounding errors of a derived score
+
+
+def has_independent_scores(predictions: Predictions) -> bool:
+    """Return whether the scores of the classes are independent sigmoids, with a derived score of the other class."""
+    if not predictions.other_class:
+        return False
+    scores = predictions.scores[:, target_columns(predictions, independent=True)]
+    derived = predictions.scores[:, predictions.classes.index(predictions.other_class)]
+    return bool(np.abs(derived - other_class_score(scores)).max() <= _TOLERANCE)
+
+
+def target_columns(predictions: Predictions, *, independent: bool) -> list[int]:
+    """Return the columns that a model scores: all, or those of independent scores without the derived one."""
+    names = predictions.classes
+    return [k for k, name in enumerate(names) if not independent or name != predictions.other_class]
+
+
+def to_log_scores(scores: FloatArray, *, independent: bool) -> FloatArray:
+    """Return log(p), or log(p / (1 − p)) of independent scores, (…, k); 0 and 1 are replaced by 1e-12 from them."""
+    clipped = np.clip(scores, _SMALLEST, 1 - _SMALLEST)
+    return np.asarray(logit(clipped) if independent else np.log(clipped))
+
+
+def to_probabilities(log_scores: FloatArray, *, independent: bool) -> FloatArray:
+    """Return the softmax over the last axis, or the sigmoid of independent scores, (…, k)."""
+    return np.asarray(expit(log_scores) if independent else softmax(log_scores, axis=-1))
