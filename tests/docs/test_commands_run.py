@@ -36,6 +36,7 @@ EXPECTED_ERRORS = dict.fromkeys(
 )
 # runs that a page assumes: one small run, trained once
 ASSUMED_RUNS = {
+    "calibration.md": "demo",
     "evaluate.md": "demo",
     "explain.md": "demo",
     "export.md": "mine",

@@ -1,5 +1,6 @@
 """``lesionlens calibrate``."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -150,7 +151,7 @@ def _print(name: str, calibration: "Calibration", console: "Console") -> None:
     counts = f"{pluralize(calibration.n_images, 'image')} of {pluralize(calibration.n_lesions, 'lesion')}"
     print_line(console, f"{name}: calibrated on {counts} ({calibration.split}). {calibration.intended_use}")
     if calibration.method == "temperature":
-        print_line(console, f"temperature {_format(calibration.temperature)}")
+        print_line(console, f"temperature {_format(calibration.temperature, digits=3)}")
     if calibration.ood is not None:
         print_line(
             console,
@@ -170,12 +171,17 @@ def _prediction_set_table(calibration: "Calibration") -> "Table":
     rows = [
         [
             f"{rule.coverage:.0%}",
-            f"{1 - rule.quantile:.3f}",
-            *(f"{1 - rule.class_quantiles[name]:.3f}" for name in calibration.classes),
+            _format_lowest_score(rule.quantile),
+            *(_format_lowest_score(rule.class_quantiles[name]) for name in calibration.classes),
         ]
         for rule in calibration.prediction_sets
     ]
-    return build_table(("coverage", "a set has scores from", *calibration.classes), rows)
+    return build_table(("coverage", "lowest score in a set", *calibration.classes), rows)
+
+
+def _format_lowest_score(quantile: float) -> str:
+    """Return the score from which classes are in a set; "all" if every class is."""
+    return f"{max(0.0, 1 - quantile):.3f}" if math.isfinite(quantile) else "all"
 
 
 def _operating_point_table(calibration: "Calibration") -> "Table":
@@ -184,20 +190,18 @@ def _operating_point_table(calibration: "Calibration") -> "Table":
     rows = [
         [
             point.class_name,
-            point.rule,
+            point.rule.replace("sensitivity:", "sens. "),
             f"{point.threshold:.3f}",
-            *(_format(value) for value in (point.sensitivity, point.specificity, point.ppv, point.npv)),
-            f"{point.n_lesions:,} / {point.n_other_lesions:,}",
+            *(_format(value, digits=2) for value in (point.sensitivity, point.specificity)),
+            *(f"{value.value:.2f}" for value in (point.ppv, point.npv)),
         ]
         for point in calibration.operating_points
     ]
-    titles = ("class", "rule", "threshold", "sensitivity", "specificity", "PPV", "NPV", "lesions")
-    return build_table(titles, rows)
+    return build_table(("class", "rule", "score", "sensitivity", "specificity", "PPV", "NPV"), rows)
 
 
-def _format(estimate: "IntervalEstimate") -> str:
-    """Return ``0.81 (0.74–0.87)``."""
-    from lesionlens.evaluation.formatting import format_interval, format_value
-
-    interval = format_interval(estimate.low, estimate.high)
-    return f"{format_value(estimate.value)} ({interval})" if interval else format_value(estimate.value)
+def _format(estimate: "IntervalEstimate", *, digits: int) -> str:
+    """Return ``0.81 (0.74–0.87)``, without the interval if it is undefined."""
+    if math.isnan(estimate.low):
+        return f"{estimate.value:.{digits}f}"
+    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f}–{estimate.high:.{digits}f})"

@@ -302,8 +302,15 @@ class _RowCollector:
         self.rows.append(row.removesuffix("\r\n"))
 
 
-def to_floats(columns: CSVColumns, names: tuple[str, ...], path: Path) -> NDArray[np.float64]:
+def to_floats(
+    columns: CSVColumns, names: tuple[str, ...], path: Path, *, highest: int = 1
+) -> NDArray[np.float64]:
     """Parse text columns as numbers, (n, k); a decimal comma is accepted, as many spreadsheets write 0,75.
+
+    Parameters
+    ----------
+    highest
+        Highest allowed number, for the message; numbers are not compared with it.
 
     Raises
     ------
@@ -317,7 +324,7 @@ def to_floats(columns: CSVColumns, names: tuple[str, ...], path: Path) -> NDArra
                 numbers[row, column] = float(cell.replace(",", ".").replace("_", "?"))  # 1_0 is not 10
             except ValueError as error:
                 raise PredictionsError(
-                    f"{path}, row {row + 1}, column {name}: {cell!r} is not a number from 0 to 1"
+                    f"{path}, row {row + 1}, column {name}: {cell!r} is not a number from 0 to {highest}"
                 ) from error
     return numbers
 

@@ -1,5 +1,6 @@
 """Reduce multi-class predictions to a binary task: a class against the rest, or against one other class."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,9 @@ def to_binary_task(predictions: Predictions, task: str) -> BinaryTask:
         A class against the rest (``melanoma``): its score is unchanged, and the rest has one minus it. Or a class
         against another (``seborrheic_keratosis/nevus``): only the images of these two classes, with the scores
         a / (a + b), the probabilities given that no other class is possible; 0.5 if both are 0. ``all`` returns the
-        predictions unchanged. ``class:NAME`` is always the class of this name against the rest (see `parse_task`).
+        predictions unchanged. Calibrated scores are reduced likewise against the rest; prediction sets are of all
+        classes, so that a binary task has none. ``class:NAME`` is always the class of this name against the rest (see
+        `parse_task`).
 
     Raises
     ------
@@ -65,7 +68,11 @@ def _one_vs_rest(predictions: Predictions, positive: str) -> Predictions:
     rest = next(name for name in OTHER_CLASS_NAMES if name != positive)
     score = predictions.scores[:, predictions.classes.index(positive)]
     label = np.where(np.isin(predictions.label, [positive, ""]), predictions.label, rest)
-    return _binary_predictions(predictions, label, np.column_stack([1 - score, score]), (rest, positive))
+    binary = _binary_predictions(predictions, label, np.column_stack([1 - score, score]), (rest, positive))
+    if predictions.calibrated_scores is None:
+        return binary
+    calibrated = predictions.calibrated_scores[:, predictions.classes.index(positive)]
+    return replace(binary, calibrated_scores=np.column_stack([1 - calibrated, calibrated]))
 
 
 def _one_vs_one(predictions: Predictions, positive: str, negative: str) -> BinaryTask:
@@ -90,5 +97,12 @@ def _binary_predictions(
     predictions: Predictions, label: StrArray, scores: FloatArray, classes: tuple[str, str]
 ) -> Predictions:
     return Predictions(
-        predictions.image_id, predictions.lesion_id, label, scores, classes, caveats=predictions.caveats
+        predictions.image_id,
+        predictions.lesion_id,
+        label,
+        scores,
+        classes,
+        caveats=predictions.caveats,
+        abstain=predictions.abstain,
+        ood_percentile=predictions.ood_percentile,
     )

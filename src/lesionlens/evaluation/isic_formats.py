@@ -20,6 +20,7 @@ from lesionlens.core.tabular import (
 from lesionlens.core.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES, ISIC2019_CLASSES
 from lesionlens.core.types import FloatArray, StrArray
 from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS, is_known_column
+from lesionlens.evaluation.calibrated_columns import is_calibrated_column
 from lesionlens.evaluation.metadata_columns import LESION_COLUMNS, metadata_cells, split_cells
 from lesionlens.evaluation.predictions import Predictions, other_class_score
 from lesionlens.evaluation.score_table import SCORE_PREFIX, ScoreTable
@@ -104,7 +105,10 @@ def _is_used(name: str) -> bool:
     """Return whether a column of this name has scores, images, labels, lesions or splits."""
     normalized = normalize_column_name(name)
     return (
-        normalized.startswith(SCORE_PREFIX) or is_known_column(normalized) or normalized in _OFFICIAL_COLUMNS
+        normalized.startswith(SCORE_PREFIX)
+        or is_known_column(normalized)
+        or normalized in _OFFICIAL_COLUMNS
+        or is_calibrated_column(name)
     )
 
 

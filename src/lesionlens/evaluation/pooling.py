@@ -1,12 +1,12 @@
 """Pool the predictions of the test folds of a cross-validation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from lesionlens.core.errors import PredictionsError
 from lesionlens.datasets.issues import pluralize
+from lesionlens.evaluation.calibrated_columns import concatenate_optional_fields, optional_fields
 from lesionlens.evaluation.predictions import Predictions, format_examples
 
 _DISJOINT_ADVICE = {
@@ -40,8 +40,9 @@ def pool_folds(folds: Mapping[str, Predictions]) -> Predictions:
     _check_disjoint("image", {name: set(map(str, fold.image_id)) for name, fold in folds.items()})
     _check_disjoint("lesion", {name: set(map(str, fold.lesion_id)) for name, fold in folds.items()})
     first, *_ = folds.values()
-    ordered = [_reorder_classes(fold, first.classes) for fold in folds.values()]
+    ordered = [fold.with_class_order(first.classes) for fold in folds.values()]
     caveats = merge_caveats({name: fold.caveats for name, fold in folds.items()})
+    optional, partial_caveat = concatenate_optional_fields([optional_fields(fold) for fold in ordered])
     return Predictions(
         np.concatenate([fold.image_id for fold in ordered]),
         np.concatenate([fold.lesion_id for fold in ordered]),
@@ -49,7 +50,8 @@ def pool_folds(folds: Mapping[str, Predictions]) -> Predictions:
         np.concatenate([fold.scores for fold in ordered]),
         first.classes,
         other_class=first.other_class,
-        caveats=(_pool_caveat(len(folds)), *caveats),
+        caveats=(_pool_caveat(len(folds)), *caveats, *partial_caveat),
+        **optional,
     )
 
 
@@ -104,8 +106,3 @@ def _check_disjoint(unit: str, members: Mapping[str, set[str]]) -> None:
             f"{pluralize(len(repeated), unit)} in common ({format_examples(listed, max_shown=3)}). "
             f"{_DISJOINT_ADVICE[unit]}"
         )
-
-
-def _reorder_classes(predictions: Predictions, classes: tuple[str, ...]) -> Predictions:
-    columns = [predictions.classes.index(name) for name in classes]
-    return replace(predictions, scores=predictions.scores[:, columns], classes=classes)

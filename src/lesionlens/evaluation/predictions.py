@@ -13,6 +13,12 @@ from lesionlens.core.errors import PredictionsError, unknown_name_message
 from lesionlens.core.missing import OWN_GROUP_SUFFIX, fill_missing_groups, is_missing
 from lesionlens.core.taxonomy import match_classes
 from lesionlens.core.types import BoolArray, FloatArray, StrArray
+from lesionlens.evaluation.calibrated_columns import (
+    CLASS_FIELDS,
+    SCORE_TOLERANCE,
+    check_optional_fields,
+    optional_fields,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +45,21 @@ class Predictions:
         over classes exclude it. If the scores are independent (ISIC 2017), its score is derived from the others.
     caveats
         Limits that were noticed when the predictions were read, one sentence each.
+    calibrated_scores
+        Calibrated score of each class, (n, k), between 0 and 1; None if the predictions have none.
+    prediction_sets
+        Whether each class is in the prediction set of each image, (n, k); None if the predictions have none.
+    abstain
+        Whether the model abstains from a prediction, (n,); None if that is not known.
+    ood_percentile
+        Percentile of the distance of each image to the training images, (n,), from 0 to 100; NaN if an image has none,
+        None if the predictions have none.
 
     Raises
     ------
     PredictionsError
         There is no image, an image occurs twice, array shapes do not match, a score is not a number in [0, 1], or a
-        label or other_class is not one of the classes.
+        label or other_class is not one of the classes. See also `check_optional_fields`.
     """
 
     image_id: StrArray
@@ -54,6 +69,10 @@ class Predictions:
     classes: tuple[str, ...]
     other_class: str = field(default="", kw_only=True)
     caveats: tuple[str, ...] = field(default=(), kw_only=True)
+    calibrated_scores: FloatArray | None = field(default=None, kw_only=True)
+    prediction_sets: BoolArray | None = field(default=None, kw_only=True)
+    abstain: BoolArray | None = field(default=None, kw_only=True)
+    ood_percentile: FloatArray | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("image_id", "lesion_id", "label"):
@@ -68,13 +87,16 @@ class Predictions:
         self._freeze("scores", np.clip(self.scores, 0, 1))
         self._freeze("label", _without_missing_words(self.label, self.classes))
         _check_labels(self)
+        optional = check_optional_fields(optional_fields(self), self.image_id, len(self.classes))
+        for name, values in optional.items():
+            self._freeze(name, values)
 
     def __len__(self) -> int:
         return len(self.image_id)
 
     def select(self, selection: NDArray[Any]) -> "Predictions":
         """Return the predictions of some images, selected by a mask or by an array of indices."""
-        names = ("image_id", "lesion_id", "label", "scores")
+        names = ("image_id", "lesion_id", "label", "scores", *optional_fields(self))
         return replace(self, **{name: getattr(self, name)[selection] for name in names})
 
     @property
@@ -102,6 +124,14 @@ class Predictions:
             classes=tuple(names[name] for name in self.classes),
             label=np.array([names[str(name)] for name in self.label]),
             other_class=names[self.other_class],
+        )
+
+    def with_class_order(self, classes: Sequence[str]) -> "Predictions":
+        """Return the same predictions with the columns of the same classes in another order."""
+        columns = [self.classes.index(name) for name in classes]
+        names = ("scores", *(name for name in optional_fields(self) if name in CLASS_FIELDS))
+        return replace(
+            self, classes=tuple(classes), **{name: getattr(self, name)[:, columns] for name in names}
         )
 
     def targets(self) -> NDArray[np.intp]:
@@ -199,7 +229,6 @@ def format_examples(names: Sequence[Any] | NDArray[Any], *, max_shown: int = 5) 
     return shown if len(names) <= max_shown else f"{shown} and {len(names) - max_shown} more"
 
 
-SCORE_TOLERANCE = 1e-6  # rounding errors of float32 softmax and of averages
 OTHER_CLASS_NAMES = ("other", "rest")  # names of the negative class of a one-vs-rest task
 
 

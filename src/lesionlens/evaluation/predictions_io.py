@@ -10,6 +10,11 @@ from lesionlens.core.tabular import CSVColumns, format_floats, to_floats, write_
 from lesionlens.core.taxonomy import canonical_or_raw
 from lesionlens.datasets.image_ids import find_same_image
 from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS
+from lesionlens.evaluation.calibrated_columns import (
+    format_calibrated_columns,
+    optional_fields,
+    parse_calibrated_columns,
+)
 from lesionlens.evaluation.ground_truth import attach_ground_truth, read_ground_truth
 from lesionlens.evaluation.isic_formats import (
     FORMAT_DESCRIPTION,
@@ -53,7 +58,8 @@ def read_predictions(
     ----------
     path
         CSV file with the columns ``image_id,lesion_id,label,p_<class>…`` (lesion_id and label are optional),
-        ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC`` or ``image_id,melanoma,seborrheic_keratosis``.
+        ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC`` or ``image_id,melanoma,seborrheic_keratosis``. A LesionLens CSV may also
+        have the columns ``calibrated_<class>…,prediction_set,abstain,ood_percentile``.
     more
         Further parts, with the same classes and other images; or files of further models, each of one diagnosis against
         the rest like the first, to be joined (see `join_predictions`).
@@ -113,7 +119,9 @@ def _check_one_row_per_image(table: ScoreTable, paths: Sequence[Path]) -> None:
 def write_predictions(path: Path | str, predictions: Predictions) -> None:
     """Write a CSV file with the columns ``image_id,lesion_id,label,p_<class>…``; scores are stored exactly.
 
-    If the predictions have an ``other_class``, a column of that name repeats it in every row.
+    If the predictions have an ``other_class``, a column of that name repeats it in every row. Calibrated scores,
+    prediction sets, abstentions and percentiles follow in the columns
+    ``calibrated_<class>…,prediction_set,abstain,ood_percentile`` if the predictions have them.
     """
     write_csv_columns(Path(path), prediction_columns(predictions))
 
@@ -127,7 +135,7 @@ def prediction_columns(predictions: Predictions) -> CSVColumns:
         SCORE_PREFIX + name: format_floats(predictions.scores[:, k])
         for k, name in enumerate(predictions.classes)
     }
-    return names | scores
+    return names | scores | format_calibrated_columns(optional_fields(predictions), predictions.classes)
 
 
 def _parse(path: Path) -> ScoreTable:
@@ -161,7 +169,8 @@ def _parse_lesionlens_csv(columns: CSVColumns, class_by_column: Mapping[str, str
             f"{error}. Every column that begins with {SCORE_PREFIX} is read as the scores of a class"
         ) from error
     other_class, split = _read_other_class(columns, path), split_cells(columns, path)
-    return ScoreTable(ids, lesion, label, scores, classes, other_class, split)
+    optional = parse_calibrated_columns(columns, classes, path)
+    return ScoreTable(ids, lesion, label, scores, classes, other_class, split, optional=optional)
 
 
 def _check_one_column_per_class(class_by_column: Mapping[str, str], path: Path) -> None:

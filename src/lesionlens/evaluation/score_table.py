@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,17 @@ from lesionlens.core.missing import is_missing
 from lesionlens.core.taxonomy import is_diagnosis, match_class, match_classes
 from lesionlens.core.types import FloatArray, StrArray
 from lesionlens.datasets.split_names import canonical_split_name
+from lesionlens.evaluation.calibrated_columns import (
+    CLASS_FIELDS,
+    IMAGE_FIELDS,
+    SCORE_TOLERANCE,
+    OptionalFields,
+    concatenate_optional_fields,
+    optional_fields,
+)
 from lesionlens.evaluation.labels import resolve_labels, resolve_other_class
 from lesionlens.evaluation.predictions import (
     OTHER_CLASS_NAMES,
-    SCORE_TOLERANCE,
     Predictions,
     format_examples,
     multilabel_predictions,
@@ -47,6 +54,8 @@ class ScoreTable:
         Split of each image, (n,), or empty if it is not known.
     caveats
         Limits that were noticed on reading.
+    optional
+        Optional fields of `Predictions`, such as calibrated scores, by their names.
     """
 
     image_id: StrArray
@@ -57,6 +66,7 @@ class ScoreTable:
     other_class: str = ""
     split: StrArray | None = None
     caveats: tuple[str, ...] = ()
+    optional: OptionalFields = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.image_id)
@@ -65,7 +75,9 @@ class ScoreTable:
         """Return some images, selected by a mask or by an array of indices."""
         names = ("image_id", "lesion_id", "label", "scores")
         split = None if self.split is None else self.split[selection]
-        return replace(self, **{name: getattr(self, name)[selection] for name in names}, split=split)
+        optional = {name: values[selection] for name, values in self.optional.items()}
+        columns = {name: getattr(self, name)[selection] for name in names}
+        return replace(self, **columns, split=split, optional=optional)
 
     def with_classes_like(self, classes: Sequence[str]) -> "ScoreTable":
         """Return the same scores with the spelling of ``classes``, if they mean the same classes."""
@@ -104,7 +116,12 @@ class ScoreTable:
             if is_derived
             else Predictions(*columns, other_class=other)
         )
-        return replace(predictions, caveats=(*self.caveats, *caveats))
+        optional: dict[str, Any] = {
+            name: values for name, values in self.optional.items() if not is_derived or name in IMAGE_FIELDS
+        }
+        if len(optional) < len(self.optional):
+            caveats = (*caveats, _without_other_class_caveat(other))
+        return replace(predictions, caveats=(*self.caveats, *caveats), **optional)
 
 
 def table_of(predictions: Predictions) -> ScoreTable:
@@ -117,6 +134,7 @@ def table_of(predictions: Predictions) -> ScoreTable:
         predictions.classes,
         predictions.other_class,
         caveats=predictions.caveats,
+        optional=optional_fields(predictions),
     )
 
 
@@ -173,6 +191,9 @@ def concatenate(tables: Sequence[ScoreTable], names: Sequence[str]) -> ScoreTabl
     scores = [table.scores[:, [table.classes.index(name) for name in first.classes]] for table in tables]
     splits = [table.split for table in tables if table.split is not None]
     split = np.concatenate(splits) if len(splits) == len(tables) else None
+    optional, partial_caveat = concatenate_optional_fields(
+        [_in_class_order(table, first) for table in tables]
+    )
     return replace(
         first,
         image_id=np.concatenate([table.image_id for table in tables]),
@@ -180,8 +201,25 @@ def concatenate(tables: Sequence[ScoreTable], names: Sequence[str]) -> ScoreTabl
         label=np.concatenate([table.label for table in tables]),
         scores=np.concatenate(scores),
         split=split,
-        caveats=tuple(dict.fromkeys(caveat for table in tables for caveat in table.caveats)),
+        caveats=(
+            *dict.fromkeys(caveat for table in tables for caveat in table.caveats),
+            *partial_caveat,
+        ),
+        optional=optional,
     )
+
+
+def _in_class_order(table: ScoreTable, reference: ScoreTable) -> OptionalFields:
+    """Return the optional fields of a table, with columns in the order of the classes of another."""
+    columns = [table.classes.index(name) for name in reference.classes]
+    return {
+        name: values[:, columns] if name in CLASS_FIELDS else values
+        for name, values in table.optional.items()
+    }
+
+
+def _without_other_class_caveat(other_class: str) -> str:
+    return f"Calibrated scores and prediction sets of the file are ignored: they have no column of {other_class}."
 
 
 def _check_columns_are_classes(scores: FloatArray, classes: tuple[str, ...], label: StrArray) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -151,12 +152,10 @@ def _with_metadata(
             f"{name} has the classes {', '.join(model.classes)} and the first file {', '.join(reference.classes)}: "
             "only models of the same classes can be compared; or reduce both to a common binary task: --task CLASS"
         )
-    columns = [model.classes.index(class_name) for class_name in reference.classes]
-    return Predictions(
-        metadata.image_id,
-        metadata.lesion_id,
-        metadata.label,
-        model.scores[:, columns],
-        reference.classes,
-        other_class=reference.other_class,
+    return replace(
+        model.with_class_order(reference.classes),
+        image_id=metadata.image_id,
+        lesion_id=metadata.lesion_id,
+        label=metadata.label,
+        caveats=(),
     )
