@@ -81,7 +81,7 @@ def test_predict_adds_the_columns_of_a_calibrated_model(run: Run, capsys: pytest
     assert covered.mean() >= 0.9
 
 
-def test_calibration_of_other_weights_is_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_calibration_of_other_weights_is_rejected(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("calibrate", "model", "--images", "images/table.csv") == 0
     save_small_model(seed=1)
     assert run("predict", "model", "images", "-o", "p.csv") == 1
@@ -111,7 +111,7 @@ def test_predictions_are_calibrated_by_other_predictions(
     assert run("calibrate", "p.csv", "--apply-to", "p.csv", "-o", "calibrated.csv", "--coverage", "0.7") == 1
     assert "allowed are 0.8, 0.9, 0.95" in capsys.readouterr().err
     assert run("calibrate", "model", "--apply-to", "p.csv") == 1
-    assert "need a file of predictions" in capsys.readouterr().err
+    assert "needs a file of predictions" in capsys.readouterr().err
     rows = Path("p.csv").read_text().splitlines()
     Path("nevi.csv").write_text("\n".join([rows[0], *(row for row in rows[1:] if ",nevus," in row)]))
     assert run("calibrate", "nevi.csv") == 1

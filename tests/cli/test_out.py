@@ -29,6 +29,8 @@ FOLDERS = {  # OUT is where the command writes; no input exists, so that an erro
     "train": "train demo data=ham10000:nowhere -o OUT",
 }
 FILES = {
+    "calibrate": "calibrate p.csv -o OUT",
+    "card": "card run -o OUT",
     "data escape-formulas": "data escape-formulas table.csv -o OUT",
     "data split": "data split table.csv -o OUT",
     "evaluate": "evaluate p.csv --isic-submission OUT",

@@ -1,4 +1,4 @@
-"""Columns of a calibrated model in prediction files: written, read, selected, pooled, and refused if damaged."""
+"""Columns of a calibrated model in prediction files: written, read, selected, pooled, and rejected if damaged."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_pooled_folds_keep_fields_that_all_have() -> None:
         ("ood_percentile", "-1", "not numbers from 0 to 100"),
     ],
 )
-def test_damaged_cells_are_refused(tmp_path: Path, column: str, cell: str, message: str) -> None:
+def test_damaged_cells_are_rejected(tmp_path: Path, column: str, cell: str, message: str) -> None:
     file = tmp_path / "p.csv"
     write_predictions(file, calibrated())
     header, first, *rest = (line.split(",") for line in file.read_text().splitlines())
@@ -97,6 +97,6 @@ def test_damaged_cells_are_refused(tmp_path: Path, column: str, cell: str, messa
         read_predictions(file)
 
 
-def test_wrong_shapes_are_refused() -> None:
+def test_wrong_shapes_are_rejected() -> None:
     with pytest.raises(PredictionsError, match=r"abstain has the shape \(1,\)"):
         replace(calibrated(), abstain=np.array([True]))

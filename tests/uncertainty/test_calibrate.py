@@ -1,4 +1,4 @@
-"""Calibrations: fitted, saved, refused for other weights, and applied; unusual images and degenerate data."""
+"""Calibrations: fitted, saved, rejected for other weights, and applied; unusual images and degenerate data."""
 
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def test_saved_calibration_equals_the_fitted_one(tmp_path: Path) -> None:
     assert first.abstain.all()
 
 
-def test_other_weights_and_damaged_files_are_refused(tmp_path: Path) -> None:
+def test_other_weights_and_damaged_files_are_rejected(tmp_path: Path) -> None:
     assert load_calibration(tmp_path, weights_sha256="a") is None
     save_calibration(tmp_path, calibrate(draw(50), split="file", features=features(50), options=QUICK))
     with pytest.raises(SavedModelError, match="measured with other weights"):
@@ -171,7 +171,7 @@ def test_perfect_separation_is_reported() -> None:
     assert "every image is classified correctly" in " ".join(calibration.caveats)
 
 
-def test_one_class_and_other_classes_are_refused() -> None:
+def test_one_class_and_other_classes_are_rejected() -> None:
     predictions = draw(20)
     nevi = predictions.select(predictions.label == "nevus")
     with pytest.raises(PredictionsError, match="only images of nevus"):
@@ -181,7 +181,7 @@ def test_one_class_and_other_classes_are_refused() -> None:
         apply_calibration(draw_multilabel(5), fitted)
 
 
-def test_unknown_coverage_is_refused() -> None:
+def test_unknown_coverage_is_rejected() -> None:
     fitted = calibrate(draw(50), split="calibration", options=QUICK)
     with pytest.raises(SavedModelError, match=r"allowed are 0\.8, 0\.9, 0\.95"):
         apply_calibration(draw(5), fitted, coverage=0.5)

@@ -134,8 +134,9 @@ def test_false_alarm_rate_of_new_images(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["knn", "mahalanobis", "vim"])
 def test_unlike_images_have_larger_scores(name: str) -> None:
-    detector = fit_detector(name, FEATURES, LESIONS, LABELS)
-    unlike = np.random.default_rng(3).normal(size=(50, F)).astype(np.float32) * 8
+    features = FEATURES + 6
+    detector = fit_detector(name, features, LESIONS, LABELS)
+    unlike = -3 * features[:50]  # longer, and in the opposite direction
     assert (detector.scores(unlike) > detector.cutoff(0.05)).mean() > 0.95
 
 
@@ -209,7 +210,7 @@ BROKEN[7, 2] = np.nan
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("kmm", FEATURES, LESIONS), "unknown detector 'kmm': did you mean 'knn'"),
+        (("mahalanobs", FEATURES, LESIONS), "unknown detector 'mahalanobs': did you mean 'mahalanobis'"),
         (("knn", FEATURES, np.zeros(N)), "fewer than 2 calibration lesions"),
         (("knn", FEATURES[:0], LESIONS[:0]), "fewer than 2 calibration lesions"),
         (

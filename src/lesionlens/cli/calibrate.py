@@ -60,29 +60,27 @@ def calibrate_command(
     The calibration of a model is stored with its weights, and lesionlens predict uses it from then on. Training
     calibrates at its end; this command repeats it with other options or images.
     """
+    from contextlib import nullcontext
+
     from lesionlens.core.console import make_console
+    from lesionlens.core.errors import PredictionsError
+    from lesionlens.core.fileio import output_lock
     from lesionlens.core.runtime import set_num_threads
     from lesionlens.uncertainty.calibrate import CalibrationOptions
 
     set_num_threads(num_threads)
     settings = CalibrationOptions(method, detector, false_alarm_rate, seed=seed)
     console = make_console()
-    if source.is_file():
-        _calibrate_predictions(source, apply_to, out, settings, coverage, class_conditional, console)
+    if source.is_file() or out is not None:
+        with nullcontext() if out is None else output_lock(out):
+            _calibrate_predictions(source, apply_to, out, settings, coverage, class_conditional, console)
         return
-    _check_model_options(source, apply_to, out)
+    if apply_to is not None:
+        raise PredictionsError(
+            f"--apply-to needs a file of predictions as its source, and {source} is not one"
+        )
     for name, fitted in _calibrate_models(source, images, settings, device).items():
         _print(name, fitted.calibration, console)
-
-
-def _check_model_options(source: Path, apply_to: Path | None, out: Path | None) -> None:
-    from lesionlens.core.errors import PredictionsError
-
-    if apply_to is not None or out is not None:
-        raise PredictionsError(
-            f"--apply-to and --out need a file of predictions, and {source} is not one. The calibration of a model is "
-            "stored with its weights, and lesionlens predict applies it"
-        )
 
 
 def _calibrate_models(
@@ -122,23 +120,27 @@ def _calibrate_predictions(
     class_conditional: bool,
     console: "Console",
 ) -> None:
-    from lesionlens.core.fileio import output_lock
+    from lesionlens.core.errors import PredictionsError
     from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
     from lesionlens.uncertainty.apply import apply_calibration
     from lesionlens.uncertainty.calibrate import calibrate
     from lesionlens.uncertainty.calibration import write_calibration
 
+    if source.is_dir():
+        raise PredictionsError(
+            f"--out needs a file of predictions as its source, and {source} is a folder. The calibration of a model is "
+            "stored with its weights, and lesionlens predict applies it"
+        )
     fitted = calibrate(read_predictions(source), split="file", options=settings)
+    if out is not None and apply_to is None:
+        write_calibration(out, fitted.calibration)
+    elif out is not None and apply_to is not None:
+        predictions = read_predictions(apply_to)
+        calibrated = apply_calibration(
+            predictions, fitted, coverage=coverage, class_conditional=class_conditional
+        )
+        write_predictions(out, calibrated)
     if out is not None:
-        with output_lock(out):
-            if apply_to is None:
-                write_calibration(out, fitted.calibration)
-            else:
-                predictions = read_predictions(apply_to)
-                calibrated = apply_calibration(
-                    predictions, fitted, coverage=coverage, class_conditional=class_conditional
-                )
-                write_predictions(out, calibrated)
         options.report_out(out)
     _print(str(source), fitted.calibration, console)
 
@@ -155,7 +157,7 @@ def _print(name: str, calibration: "Calibration", console: "Console") -> None:
     if calibration.ood is not None:
         print_line(
             console,
-            f"unknown images: {calibration.ood.detector}, percentile above {calibration.ood.cutoff:g}",
+            f"unknown images: {calibration.ood.detector}, {calibration.ood.false_alarm_rate:.1%} false alarms",
         )
     if calibration.prediction_sets:
         console.print(_prediction_set_table(calibration))

@@ -63,8 +63,8 @@ def apply_calibration(
         sets = prediction_sets(scores, quantiles[order])
     percentile = None if ood_scores is None or detector is None else detector.percentile(ood_scores)
     abstain = np.zeros(len(predictions), dtype=np.bool_) if sets is None else sets.sum(axis=1) != 1
-    if percentile is not None and calibration.ood is not None:
-        abstain = abstain | (percentile > calibration.ood.cutoff)
+    if ood_scores is not None and calibration.ood is not None:
+        abstain = abstain | (ood_scores > calibration.ood.cutoff)
     return replace(
         predictions,
         calibrated_scores=scores,

@@ -276,7 +276,7 @@ def negative_predictive_value(counts: ConfusionCounts) -> FloatArray:
 def _fit_ood(
     labeled: Predictions, features: NDArray[np.float32] | None, options: CalibrationOptions
 ) -> tuple[OODDetector | None, OODRule | None, list[str]]:
-    """Return the detector and its cut-off, or the reason why there is none."""
+    """Return the detector and its score threshold, or the reason why there is none."""
     if features is None:
         return None, None, []
     try:
@@ -288,7 +288,7 @@ def _fit_ood(
     rule = OODRule(
         detector=options.detector,
         false_alarm_rate=options.false_alarm_rate,
-        cutoff=100 * (1 - options.false_alarm_rate),
+        cutoff=detector.cutoff(options.false_alarm_rate),
         n_lesions=_n_lesions(labeled, np.ones(len(labeled), dtype=np.bool_)),
     )
     return detector, rule, []

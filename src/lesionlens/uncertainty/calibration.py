@@ -93,23 +93,23 @@ class OperatingPoint(_Record):
 
 
 class OODRule(_Record):
-    """Cut-off of the detector of unknown images.
+    """Score threshold of the detector of unknown images.
 
     Attributes
     ----------
     detector
         Name of the detector.
     false_alarm_rate
-        Fraction of images like those of the calibration that the cut-off flags.
+        Fraction of images like those of the calibration that the score threshold flags.
     cutoff
-        Images with a percentile above it are flagged as unknown.
+        Images with a score of the detector above it are flagged as unknown; infinite if there are too few lesions.
     n_lesions
         Number of lesions of the calibration.
     """
 
     detector: str
     false_alarm_rate: float
-    cutoff: float
+    cutoff: Quantile
     n_lesions: int
 
 
@@ -141,7 +141,7 @@ class Calibration(_Record):
     operating_points
         Thresholds of each class.
     ood
-        Cut-off for unknown images; None without a detector.
+        Score threshold for unknown images; None without a detector.
     caveats
         Limits of these numbers, one sentence each.
     """
@@ -198,7 +198,7 @@ class FittedCalibration(NamedTuple):
 def save_calibration(folder: Path, fitted: FittedCalibration) -> None:
     """Write a calibration and the arrays of its detector to a folder.
 
-    The arrays are written first, so that an interruption leaves a pair that is refused, not one that is wrong.
+    The arrays are written first, so that an interruption leaves a pair that is rejected, not one that is wrong.
 
     Raises
     ------

@@ -97,7 +97,7 @@ class OODDetector:
         Returns
         -------
         float
-            The cut-off; infinite if n is too small for the rate (19 images are needed for 0.05), so that no image is
+            The threshold; infinite if n is too small for the rate (19 images are needed for 0.05), so that no image is
             flagged.
 
         Raises
