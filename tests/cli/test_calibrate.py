@@ -116,3 +116,18 @@ def test_predictions_are_calibrated_by_other_predictions(
     Path("nevi.csv").write_text("\n".join([rows[0], *(row for row in rows[1:] if ",nevus," in row)]))
     assert run("calibrate", "nevi.csv") == 1
     assert "only images of nevus" in capsys.readouterr().err
+
+
+def test_calibrating_a_run_updates_its_model_card(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("model").rename("saved")
+    Path("run").mkdir()
+    Path("saved").rename("run/model")
+    Path("run/recipe.yaml").write_text("data: {}\n")
+    Path("run/metadata.json").write_text("{}")
+    assert run("calibrate", "run", "--images", "images/table.csv") == 0
+    temperature = json.loads(Path("run/model/calibration.json").read_text())["temperature"]["value"]
+    assert f"| Temperature | {temperature:.3f}" in Path("run/model/README.md").read_text()
+    Path("run/excluded.csv").write_text("damaged")
+    capsys.readouterr()
+    assert run("calibrate", "run", "--images", "images/table.csv") == 0
+    assert "the model card still has the old calibration" in " ".join(capsys.readouterr().err.split())

@@ -284,6 +284,19 @@ def test_statements_fill_sections_and_items(run: Path) -> None:
     assert "- Not stated: intended use, target population" in text
 
 
+def test_statements_are_copied_to_the_run(run: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("funding: Grant\n")
+    write_model_card(run, statements=mine, out=tmp_path / "card.md")
+    assert not (run / "card.yaml").exists()
+    first = write_model_card(run, statements=mine).read_bytes()
+    assert write_model_card(run).read_bytes() == first
+    mine.write_text("funding: None\n")
+    with pytest.raises(RunError, match="has other statements than"):
+        write_model_card(run, statements=mine)
+    assert (run / "card.yaml").read_text() == "funding: Grant\n"
+
+
 def test_items_name_evidence_and_keys_that_exist(run: Path) -> None:
     guidelines = {item.name: item for item in reporting_guidelines()}
     numbers = {name: [item.number for item in guideline.items] for name, guideline in guidelines.items()}

@@ -102,13 +102,30 @@ def _calibrate_models(
             fitted = calibrate_on_images(
                 source, images, options=settings, device=device, on_progress=on_progress
             )
+            _update_model_card(source)
             return {str(source): fitted}
-        return {
-            name or str(source): calibrate_run(
+        calibrations = {}
+        for name, run_dir in open_finished(source, "validation").items():
+            calibrations[name or str(source)] = calibrate_run(
                 run_dir, options=settings, device=device, on_progress=on_progress
             )
-            for name, run_dir in open_finished(source, "validation").items()
-        }
+            _update_model_card(run_dir.path)
+        return calibrations
+
+
+def _update_model_card(folder: Path) -> None:
+    """Write the model card of a run again, with its new calibration; warn if that fails. A saved model has none."""
+    from lesionlens.core.console import make_console, print_warning
+    from lesionlens.core.errors import LesionLensError
+    from lesionlens.report.model_card import write_model_card
+    from lesionlens.runs.run_dir import RunDir
+
+    if not RunDir(folder).exists():
+        return
+    try:
+        write_model_card(folder)
+    except LesionLensError as error:
+        print_warning(make_console(stderr=True), f"the model card still has the old calibration: {error}")
 
 
 def _calibrate_predictions(

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from lesionlens.core.errors import RunError
 from lesionlens.core.fileio import write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import display_name, format_metric
 from lesionlens.report import card_evidence, card_results, card_setup
-from lesionlens.report.author_statements import ABOUT, DATA, ETHICS, LIMITS, STUDY, USE
+from lesionlens.report.author_statements import ABOUT, DATA, ETHICS, LIMITS, STATEMENTS_FILE, STUDY, USE
 from lesionlens.report.card_evidence import GuidelineEvidence, gather_evidence
 from lesionlens.report.card_inputs import CardInputs, load_card_inputs
 from lesionlens.report.guidelines import Guideline, GuidelineItem, reporting_guidelines
@@ -39,7 +40,8 @@ def write_model_card(run_dir: Path, *, statements: Path | None = None, out: Path
     run_dir
         Directory that training wrote.
     statements
-        Statements of the authors; default: ``card.yaml`` in the run, if there is one.
+        Statements of the authors; default: ``card.yaml`` in the run, if there is one. Without ``out`` they are copied
+        there.
     out
         File to write or replace.
 
@@ -54,8 +56,22 @@ def write_model_card(run_dir: Path, *, statements: Path | None = None, out: Path
         The directory is not that of a run, has no model, or a file is damaged or cannot be written.
     """
     path = out or run_dir / "model" / CARD_README
-    write_text(path, render_model_card(load_card_inputs(run_dir, statements=statements)))
+    text = render_model_card(load_card_inputs(run_dir, statements=statements))
+    if statements is not None and out is None:
+        _save_statements(statements, run_dir / STATEMENTS_FILE)
+    write_text(path, text)
     return path
+
+
+def _save_statements(statements: Path, saved: Path) -> None:
+    """Copy the statements to the run, so that the card has them when it is written again."""
+    text = statements.read_text(encoding="utf-8")
+    if saved.is_file() and saved.read_text(encoding="utf-8") != text:
+        raise RunError(
+            f"{saved} has other statements than {statements}. Edit or remove it, or write the card elsewhere (--out)"
+        )
+    if not saved.is_file():
+        write_text(saved, text)
 
 
 def render_model_card(inputs: CardInputs) -> str:
