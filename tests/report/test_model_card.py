@@ -172,19 +172,22 @@ def test_audit_and_map_quality_are_shown(run: Path) -> None:
     finding = {"kind": "the same lesion in two splits", "severity": "leak", "count": 17, "cases": []}
     (run / "audit").mkdir()
     (run / "audit" / "audit.json").write_text(json.dumps({"findings": [finding], "shortcuts": [shortcut]}))
-    estimate = {"metric": "deletion", "scope": "gradcam", "value": 0.2345, "low": 0.2, "high": 0.3}
+    estimate = {"map": "gradcam", "measure": "deletion", "value": 0.2345, "low": 0.2, "high": 0.3}
     (run / "maps").mkdir()
+    differences = [{"control": "center", **estimate}]
     record = {
+        "num_images": 9,
         "estimates": [estimate],
-        "differences": [{"control": "center", "estimate": estimate}],
-        "curves": [1],
+        "differences": differences,
+        "curves": [{"mean": [1]}],
     }
     (run / "maps" / "faithfulness.json").write_text(json.dumps(record))
     text = card_text(run)
     assert "| leak | the same lesion in two splits | 17 |" in text
     assert "| site | 0.432 | 0.250 | yes |" in text
-    assert "| deletion | gradcam | 0.234 (0.200–0.300) |" in text
-    assert "| center | deletion | gradcam | 0.234 (0.200–0.300) |" in text
+    assert "| Number of images | 9 |" in text
+    assert "| gradcam | deletion | 0.234 (0.200–0.300) |" in text
+    assert "| center | gradcam | deletion | 0.234 (0.200–0.300) |" in text
 
 
 def test_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Results in a model card: every estimate of the evaluations, calibration, subgroups and map quality."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.formatting import (
@@ -178,23 +177,9 @@ def maps_body(inputs: CardInputs) -> str:
     if not inputs.map_quality:
         return "Not measured: a map shows where the network responds, not why, and it may be unrelated to the score."
     return "\n\n".join(
-        f"`{path}`:\n\n{record_tables(_estimates_first(record), omitted=NOT_SHOWN)}"
+        f"`{path}`:\n\n{record_tables(record, omitted=NOT_SHOWN)}"
         for path, record in inputs.map_quality.items()
     )
-
-
-def _estimates_first(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record in which the estimate of a difference is in the fields of the difference itself."""
-    return {
-        key: [_unnest(item) for item in value] if isinstance(value, list) else value
-        for key, value in record.items()
-    }
-
-
-def _unnest(item: Any) -> Any:
-    if isinstance(item, dict) and isinstance(item.get("estimate"), dict):
-        return {**{key: value for key, value in item.items() if key != "estimate"}, **item["estimate"]}
-    return item
 
 
 def reported_scopes(evaluation: EvaluationResult) -> Iterable[tuple[str, Scope]]:

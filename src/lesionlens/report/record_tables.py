@@ -9,6 +9,7 @@ from lesionlens.report.markdown import bullets, escape_markdown, markdown_table
 ESTIMATE_KEYS = {"value", "low", "high"}
 KEY_WORDS = {
     "n": "number of",
+    "num": "number of",
     "ood": "unknown images",
     "sha256": "SHA-256",
     **{word.lower(): word for word in ("AUC", "ECE", "IoU", "NPV", "PPV", "ROAD")},
