@@ -22,6 +22,7 @@ from lesionlens.report.gallery import gallery_cases
 from lesionlens.report.load import REPORTED_SPLITS, RunData, load_run
 from lesionlens.report.plots import attention_scale_plot, class_balance_plot, inline_svg, learning_curve_plot
 from lesionlens.report.setup import setup_summary
+from lesionlens.report.trust import format_operating_point, trust_section
 
 
 def build_report(run_dir: Path) -> Path:
@@ -75,6 +76,7 @@ def render_report(run: RunData) -> str:
         data=_data_section(run),
         learning=_training_section(run),
         splits=sections,
+        trust=trust_section(run),
         gallery=_gallery_section(run),
     )
 
@@ -89,6 +91,7 @@ def render_page(template: str, **content: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["display_name"] = display_name
+    environment.filters["operating_point"] = format_operating_point
     decision_metrics = [METRICS[name].title for name in TABULATED_METRICS if METRICS[name].kind == "decision"]
     return environment.get_template(template).render(
         notice=RESEARCH_USE_NOTICE, version=__version__, decision_metrics=decision_metrics, **content

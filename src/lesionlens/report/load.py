@@ -13,6 +13,8 @@ from lesionlens.core.errors import LesionLensError, RunError
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import EvaluationResult, read_evaluation
+from lesionlens.evaluation.subgroups.result import SubgroupReport, read_subgroups
+from lesionlens.uncertainty.calibration import CALIBRATION_FILE, Calibration, read_calibration
 
 REPORTED_SPLITS = ("test", "validation")
 """The splits that are evaluated, in order of preference for the report."""
@@ -38,6 +40,10 @@ class RunData:
         Evaluation and predictions by split, in the order of ``REPORTED_SPLITS``.
     read_errors
         One sentence for each file that exists but cannot be read.
+    calibration
+        Calibration of the model; None without one.
+    subgroups
+        Comparison of subgroups of the reported split; None without one.
     """
 
     path: Path
@@ -48,6 +54,8 @@ class RunData:
     evaluations: dict[str, EvaluationResult]
     predictions: dict[str, Predictions]
     read_errors: tuple[str, ...]
+    calibration: Calibration | None = None
+    subgroups: SubgroupReport | None = None
 
     @property
     def name(self) -> str:
@@ -96,6 +104,8 @@ def load_run(path: Path) -> RunData:
     predictions = {
         name: reader.read(f"predictions/{name}.csv", read_predictions, None) for name in REPORTED_SPLITS
     }
+    calibration = reader.read(f"model/{CALIBRATION_FILE}", read_calibration, None)
+    subgroups = reader.read("evaluation/subgroups.json", read_subgroups, None)
     return RunData(
         path=path,
         metadata=reader.read("metadata.json", _mapping_reader(json.loads), {}),
@@ -105,6 +115,8 @@ def load_run(path: Path) -> RunData:
         evaluations={name: evaluation for name, evaluation in evaluations.items() if evaluation is not None},
         predictions={name: scores for name, scores in predictions.items() if scores is not None},
         read_errors=tuple(dict.fromkeys(reader.errors)),
+        calibration=calibration,
+        subgroups=subgroups,
     )
 
 

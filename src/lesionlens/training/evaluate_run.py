@@ -22,6 +22,7 @@ from lesionlens.models.saved_model import LoadedModel, load_model
 from lesionlens.report.build import build_report
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.build import RunComponents
+from lesionlens.training.evaluate_subgroups import evaluate_run_subgroups
 from lesionlens.training.setup import TRAINING_SPLITS
 from lesionlens.uncertainty.apply import apply_calibration
 from lesionlens.uncertainty.calibrate import calibrating_split
@@ -51,9 +52,8 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
     excluded = list(components.excluded)
     source = calibrating_split(setup.splits.splits)
     fitted: FittedCalibration | None = None
-    for name in dict.fromkeys(
-        (source, "validation", "test")
-    ):  # the calibration is applied to the splits after it
+    # the calibration is applied to the splits after it; example cases and subgroups come from the last one
+    for name in dict.fromkeys((source, "validation", "test")):
         if name not in setup.splits.splits:
             continue
         inputs = inputs_from_table(setup.split_table(name), setup.task.name)
@@ -61,17 +61,18 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
         results = _run_inference(loaded, inputs, name, console, fitted=fitted, calibrates=name == source)
         if name == source:
             fitted = _calibrate(loaded, results, source, run_dir, console)
-        with activity(console, f"evaluating {name}"):
-            if name == "calibration":
-                write_predictions(run_dir.predictions(name), results.predictions)
-            else:
-                predictions = _with_calibration(results, fitted)
-                write_predictions(run_dir.predictions(name), predictions)
+        predictions = _with_calibration(results, None if name == "calibration" else fitted)
+        write_predictions(run_dir.predictions(name), predictions)
+        if name != "calibration":
+            with activity(console, f"evaluating {name}"):
                 write_evaluation(run_dir.evaluation(name), evaluate(predictions))
         excluded += _excluded_images(name, inputs, results)
     write_excluded(run_dir.excluded, dict.fromkeys(excluded))
     run_dir.update(data={**run_dir.metadata()["data"], "excluded": len(set(excluded))})
-    # example cases come from the last split: test, if there is one
+    with activity(console, "comparing subgroups"):
+        subgroups = evaluate_run_subgroups(predictions, setup.split_table(name).frame)
+        if subgroups is not None:
+            subgroups.write(run_dir.evaluation(name).parent)
     paths = dict(zip(inputs.image_id, inputs.path, strict=True))
     known_masks = {image_id: mask for image_id, mask in masks.items() if mask}
     cases = select_cases(results.predictions)
