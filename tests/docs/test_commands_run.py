@@ -51,6 +51,7 @@ MODEL_OUTPUT = {"compare.md", "evaluate.md", "subgroups.md"}
 YAML_FILES = {"model-card.md": "card.yaml", "recipes.md": "my.yaml", "reproduce.md": "mine.yaml"}
 # commands in the text that name a command or have placeholders; console blocks show them completely
 NOT_COMPLETE = {
+    "lesionlens calibrate",
     "lesionlens compare",
     "lesionlens compare runs/arl runs/resnet",
     "lesionlens compare runs/arl-folds runs/resnet-folds",

@@ -27,15 +27,21 @@ from lesionlens.report.model_card import write_model_card
 
 SCOPES = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
 CALIBRATION = {
-    "format": 1, "split": "validation", "n_lesions": 1041, "temperature": {"value": 1.3712, "low": 1.21, "high": 1.5},
+    "format": 1, "split": "validation", "n_images": 1102, "n_lesions": 1041, "classes": ["melanoma", "nevus"],
+    "independent": False, "method": "temperature", "scale": [0.7293, 0.7293], "bias": [0.0, 0.0],
+    "temperature": {"value": 1.3712, "low": 1.21, "high": 1.5},
     "lesions_by_class": {"melanoma": 31, "nevus": 1010},
     "prediction_sets": [
         {"coverage": 0.9, "quantile": 0.81236, "class_quantiles": {"melanoma": 0.71, "nevus": None}}
     ],
     "operating_points": [
-        {"class_name": "melanoma", "rule": "youden", "sensitivity": {"value": 0.8123, "low": 0.7, "high": 0.9}}
+        {"class_name": "melanoma", "rule": "youden", "threshold": 0.3211, "n_lesions": 31, "n_other_lesions": 1010,
+         "sensitivity": {"value": 0.8123, "low": 0.7, "high": 0.9},
+         "specificity": {"value": 0.7411, "low": 0.7, "high": 0.8},
+         "ppv": {"value": 0.0883, "low": 0.05, "high": 0.13}, "npv": {"value": 0.9922, "low": 0.98, "high": 1.0}}
     ],
-    "ood": {"detector": "knn", "false_alarm_rate": 0.05}, "caveats": ["From the validation split."],
+    "ood": {"detector": "knn", "false_alarm_rate": 0.05, "cutoff": 0.41, "n_lesions": 1041},
+    "caveats": ["From the validation split."],
 }  # fmt: skip
 
 
@@ -151,7 +157,8 @@ def test_every_number_of_the_calibration_is_shown(run: Path) -> None:
     (run / "model" / "calibration.json").write_text(json.dumps(CALIBRATION))
     body = section(card_text(run), "## How far to believe a score")
     for text in (
-        "1,041", "1.371 (1.210–1.500)", "| Lesions by class, nevus | 1,010 |", "0.8124", "melanoma 0.71, nevus –",
+        "1,102", "1,041", "1.371 (1.210–1.500)", "0.992 (0.980–1.000)",
+        "| Lesions by class, nevus | 1,010 |", "0.8124", "melanoma 0.71, nevus –",
         "0.812 (0.700–0.900)", "| Unknown images, false alarm rate | 0.05 |", "| Number of lesions | 1,041 |",
         "- From the validation split.",
     ):  # fmt: skip

@@ -124,8 +124,8 @@ def _measured_statements(predictions: Predictions, calibration: Calibration) -> 
             TrustStatement(
                 "Unlike the calibration images",
                 _fraction(flagged, predictions),
-                f"About {100 * calibration.ood.false_alarm_rate:g} % are expected of images like those of the calibration. "
-                "Far more mean that the images come from another source.",
+                f"Of images like those of the calibration, about {100 * calibration.ood.false_alarm_rate:g} % are. Far "
+                "more mean that the images come from another source.",
             )
         )
     return statements
