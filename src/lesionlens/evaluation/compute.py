@@ -1,6 +1,6 @@
 """Compute every metric of one set of predictions in one pass: per class, and for all images together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,12 +35,16 @@ class MetricValues(NamedTuple):
 
 
 def compute_metrics(
-    predictions: Predictions, *, decision: DecisionRule, weights: NDArray[Any] | None = None
+    predictions: Predictions,
+    *,
+    decision: DecisionRule,
+    weights: NDArray[Any] | None = None,
+    names: Collection[str] = METRICS.keys(),
 ) -> MetricValues:
-    """Compute every metric of each class and of all images for each row of ``weights``, (…, n).
+    """Compute metrics of each class and of all images for each row of ``weights``, (…, n).
 
     Every image must have a label. Averages over classes are left to `average_over_classes`: the caller knows which
-    classes can be averaged.
+    classes can be averaged. ``names`` are the metrics to compute, by default every one.
     """
     targets = predictions.targets()
     positive = targets[:, None] == np.arange(len(predictions.classes))
@@ -53,28 +57,32 @@ def compute_metrics(
     correct = is_correct(predictions.scores, targets, predictions.classes, decision)
     return MetricValues(
         {
-            **_ranking_values(sweeps, predictions.classes),
-            **_decision_values(counts, predictions.classes),
-            **_overall_values(positive, correct, weights),
+            **_ranking_values(sweeps, predictions.classes, names),
+            **_decision_values(counts, predictions.classes, names),
+            **_overall_values(positive, correct, weights, names),
         },
         sweeps,
     )
 
 
-def _ranking_values(sweeps: tuple[ThresholdSweep, ...], classes: tuple[str, ...]) -> ValuesByMetric:
+def _ranking_values(
+    sweeps: tuple[ThresholdSweep, ...], classes: tuple[str, ...], names: Collection[str]
+) -> ValuesByMetric:
     return {
         (metric.name, class_name): metric.class_function(sweep)
         for metric in METRICS.values()
-        if metric.kind == "ranking" and metric.class_function
+        if metric.kind == "ranking" and metric.class_function and metric.name in names
         for class_name, sweep in zip(classes, sweeps, strict=True)
     }
 
 
-def _decision_values(counts: ConfusionCounts, classes: tuple[str, ...]) -> ValuesByMetric:
+def _decision_values(
+    counts: ConfusionCounts, classes: tuple[str, ...], names: Collection[str]
+) -> ValuesByMetric:
     functions = {
         metric.name: metric.class_function
         for metric in METRICS.values()
-        if metric.kind == "decision" and metric.class_function
+        if metric.kind == "decision" and metric.class_function and metric.name in names
     }
     values: ValuesByMetric = {}
     for name, function in (functions | _CLASS_COUNTS).items():
@@ -83,11 +91,13 @@ def _decision_values(counts: ConfusionCounts, classes: tuple[str, ...]) -> Value
     return values
 
 
-def _overall_values(positive: BoolArray, correct: BoolArray, weights: NDArray[Any] | None) -> ValuesByMetric:
+def _overall_values(
+    positive: BoolArray, correct: BoolArray, weights: NDArray[Any] | None, names: Collection[str]
+) -> ValuesByMetric:
     return {
         (metric.name, OVERALL): metric.overall_function(positive, correct, weights)
         for metric in METRICS.values()
-        if metric.overall_function
+        if metric.overall_function and metric.name in names
     }
 
 

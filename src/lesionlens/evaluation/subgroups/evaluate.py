@@ -23,7 +23,11 @@ from lesionlens.evaluation.registry import (
     check_metric_keys,
 )
 from lesionlens.evaluation.subgroups.grouping import Grouping
-from lesionlens.evaluation.subgroups.permutation import permutation_p_values, stratify_lesions
+from lesionlens.evaluation.subgroups.permutation import (
+    SUBGROUP_CHUNK_SIZE,
+    permutation_p_values,
+    stratify_lesions,
+)
 from lesionlens.evaluation.subgroups.result import (
     MIN_GROUP_LESIONS,
     Subgroup,
@@ -34,7 +38,7 @@ from lesionlens.evaluation.thresholds import DecisionRule, check_decision_rule, 
 
 _MIN_AVERAGED_CLASSES = 2  # an average over one class would be compared with averages over several
 _MAX_UNDEFINED_FRACTION = 0.05  # of the resamples; more are reported in a caveat
-_PERMUTATIONS_PER_TEST = 200  # so that the smallest p-value, corrected, is 0.01
+_PERMUTATIONS_PER_TEST = 100  # so that the smallest p-value, corrected, is 0.02
 _MIN_PERMUTATIONS = 999
 
 
@@ -189,7 +193,7 @@ class _GroupPart:
 
     def values(self, predictions: Predictions, weights: FloatArray | None = None) -> FloatArray:
         """Compute the metrics, (m, …), of predictions for each row of ``weights``, (…, n)."""
-        computed = compute_metrics(predictions, decision=self.decision, weights=weights).values
+        computed = self._compute(predictions, weights)
         rows = []
         for name, scope in self.keys:
             metric = METRICS[name]
@@ -213,7 +217,11 @@ class _GroupPart:
             return computed
         common_weights = None if weights is None else weights[..., is_common]
         selected = predictions.select(is_common)
-        return compute_metrics(selected, decision=self.decision, weights=common_weights).values
+        return self._compute(selected, common_weights)
+
+    def _compute(self, predictions: Predictions, weights: FloatArray | None) -> ValuesByMetric:
+        names = {name for key in self.keys for name in (key[0], METRICS[key[0]].averaged)}
+        return compute_metrics(predictions, decision=self.decision, weights=weights, names=names).values
 
     def differences(self, is_member: BoolArray) -> FloatArray:
         """Compute group minus rest, (m, r), for each row of memberships, (r, n)."""
@@ -303,7 +311,9 @@ def _bootstrap(
 ) -> list[FloatArray]:
     """Return the resampled values of group and rest, (2, m, r), of each part, all on the same resamples."""
     chunks: list[list[FloatArray]] = [[] for _ in parts]
-    for weights in cluster_bootstrap_weights(labeled.lesion_id, n_resamples=n_resamples, seed=seed):
+    for weights in cluster_bootstrap_weights(
+        labeled.lesion_id, n_resamples=n_resamples, seed=seed, chunk_size=SUBGROUP_CHUNK_SIZE
+    ):
         for part, values in zip(parts, chunks, strict=True):
             group = part.values(part.members, weights[:, part.is_member])
             values.append(np.stack([group, part.values(part.others, weights[:, ~part.is_member])]))
