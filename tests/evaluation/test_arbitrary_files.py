@@ -20,6 +20,7 @@ from lesionlens.evaluation.comparison.tables import comparison_table
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.plots import write_figures
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.evaluation.tables import evaluation_table
 from lesionlens.evaluation.thresholds import constant_thresholds
@@ -193,7 +194,7 @@ def check_result(result: EvaluationResult, folder: Path) -> None:
     assert EvaluationResult.from_json(result.to_json()).to_json() == result.to_json()
     assert sum(result.support) == result.n_images == sum(map(sum, result.confusion_matrix))
     for estimate in result.estimates:
-        assert math.isnan(estimate.value) or 0 <= estimate.value <= 1
+        assert math.isnan(estimate.value) or 0 <= estimate.value <= METRICS[estimate.metric].highest
         assert math.isnan(estimate.low) or estimate.low < estimate.high
         assert estimate.caveats or not math.isnan(estimate.value)
     for width in (40, 80, 120):

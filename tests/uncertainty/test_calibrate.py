@@ -109,6 +109,13 @@ def test_operating_points_reach_their_sensitivity() -> None:
     assert half.n_lesions + half.n_other_lesions == 500
 
 
+def test_class_without_images_has_no_operating_points() -> None:
+    predictions = draw(60).select(draw(60).label != "melanoma")
+    calibration = calibrate(predictions, split="calibration", options=QUICK).calibration
+    assert {point.class_name for point in calibration.operating_points} == {"nevus", "benign_keratosis"}
+    assert np.isinf(calibration.prediction_sets[0].class_quantiles["melanoma"])
+
+
 def test_order_of_classes_does_not_matter() -> None:
     fitted = calibrate(draw(300), split="calibration", options=CalibrationOptions("vector", n_resamples=10))
     new = draw(20, seed=1)

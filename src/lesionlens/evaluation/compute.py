@@ -11,6 +11,7 @@ from lesionlens.evaluation import metrics
 from lesionlens.evaluation.metrics import ConfusionCounts, ThresholdSweep, threshold_sweep
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, Average, MetricKey
+from lesionlens.evaluation.score_quality import ScoredImages
 from lesionlens.evaluation.thresholds import DecisionRule, is_correct, predict_labels
 
 ValuesByMetric = dict[MetricKey, FloatArray]
@@ -60,6 +61,7 @@ def compute_metrics(
             **_ranking_values(sweeps, predictions.classes, names),
             **_decision_values(counts, predictions.classes, names),
             **_overall_values(positive, correct, weights, names),
+            **_probability_values(predictions, positive, weights, names),
         },
         sweeps,
     )
@@ -99,6 +101,26 @@ def _overall_values(
         for metric in METRICS.values()
         if metric.overall_function and metric.name in names
     }
+
+
+def _probability_values(
+    predictions: Predictions, positive: BoolArray, weights: NDArray[Any] | None, names: Collection[str]
+) -> ValuesByMetric:
+    """Return the metrics of the scores as probabilities, as far as the predictions have the fields."""
+    values: ValuesByMetric = {}
+    for metric in METRICS.values():
+        is_known = not metric.field or getattr(predictions, metric.field) is not None
+        if metric.probability_function and metric.name in names and is_known:
+            calibrated = predictions.calibrated_scores if metric.field == "calibrated_scores" else None
+            images = ScoredImages(
+                predictions.scores if calibrated is None else calibrated,
+                positive,
+                predictions.scored_columns,
+                weights,
+                predictions.prediction_sets,
+            )
+            values[metric.name, OVERALL] = metric.probability_function(images)
+    return values
 
 
 def average_over_classes(
@@ -152,7 +174,7 @@ def _metric_value(predictions: Predictions, key: MetricKey, values: ValuesByMetr
     name, scope = key
     average = next((average for average in METRICS[name].averages if average.scope == scope), None)
     if average is None:
-        return values[key]
+        return values[key] if key in values else np.full_like(next(iter(values.values())), np.nan)
     return average_over_classes(values, METRICS[name].averaged, average, averaged_classes(predictions))
 
 

@@ -136,7 +136,7 @@ def build_estimates(
             for name in predictions.classes
         ),
         *(builder.average_estimate(metric, average) for metric in metrics for average in metric.averages),
-        *(builder.overall_estimate(metric) for metric in metrics if metric.overall_function),
+        *(builder.overall_estimate(metric) for metric in metrics if (metric.name, OVERALL) in point),
     )
 
 

@@ -134,6 +134,21 @@ class Predictions:
             self, classes=tuple(classes), **{name: getattr(self, name)[:, columns] for name in names}
         )
 
+    @property
+    def has_independent_scores(self) -> bool:
+        """Whether the scores are independent sigmoids, with a derived score of ``other_class``."""
+        if not self.other_class:
+            return False
+        other = self.classes.index(self.other_class)
+        derived = other_class_score(np.delete(self.scores, other, axis=1))
+        return bool(np.abs(self.scores[:, other] - derived).max() <= SCORE_TOLERANCE)
+
+    @property
+    def scored_columns(self) -> list[int]:
+        """Columns of the classes that the model scores: all, or those of independent scores without the derived one."""
+        omitted = self.other_class if self.has_independent_scores else ""
+        return [k for k, name in enumerate(self.classes) if name != omitted]
+
     def targets(self) -> NDArray[np.intp]:
         """Return the index of each label in ``classes``, (n,); -1 if the label is unknown."""
         index = {name: k for k, name in enumerate(self.classes)}

@@ -3,6 +3,7 @@
 To add a metric, write its function in `lesionlens.evaluation.metrics` and append one `Metric` here.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +13,8 @@ from lesionlens.core.errors import ComparisonError, unknown_name_message
 from lesionlens.core.task_names import CLASS_PREFIX
 from lesionlens.core.taxonomy import match_class
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation import metrics
+from lesionlens.evaluation import metrics, score_quality
+from lesionlens.evaluation.score_quality import ScoredImages
 
 
 class Aggregate(Enum):
@@ -73,7 +75,8 @@ class Metric:
     title
         Name in tables, figures and reports.
     kind
-        "ranking": needs only scores; "decision": needs a predicted class; "overall": of all images together.
+        "ranking": needs only scores; "decision": needs a predicted class; "overall": of all images together;
+        "probability": how far the scores are frequencies.
     definition
         Formula or short description, as in the documentation.
     class_function
@@ -81,6 +84,12 @@ class Metric:
         kind "decision"; None for a metric without a value per class.
     overall_function
         Value of all images together, from (positive, correct, weights), (…,); None for a metric without one.
+    probability_function
+        Value of all images together, from `ScoredImages`, (…,), for kind "probability".
+    field
+        Field of `Predictions` without which the metric does not exist: ``calibrated_scores`` or ``prediction_sets``.
+    highest
+        Highest possible value; the lowest is 0.
     averages
         Averages over classes that exist.
     averaged_metric
@@ -99,10 +108,13 @@ class Metric:
 
     name: str
     title: str
-    kind: Literal["ranking", "decision", "overall"]
+    kind: Literal["ranking", "decision", "overall", "probability"]
     definition: str
     class_function: Callable[[Any], FloatArray] | None = None
     overall_function: Callable[..., FloatArray] | None = None
+    probability_function: Callable[[ScoredImages], FloatArray] | None = None
+    field: str = ""
+    highest: float = 1.0
     averages: tuple[Average, ...] = ()
     averaged_metric: str = ""
     requires: tuple[Requirement, ...] = ()
@@ -147,14 +159,24 @@ class Metric:
         )
 
     @property
+    def lower_is_better(self) -> bool:
+        """Whether a lower value is better."""
+        return self.kind == "probability" and self.name != "set_coverage"
+
+    @property
+    def has_overall_value(self) -> bool:
+        """Whether the metric has a value for all images together."""
+        return bool(self.overall_function or self.probability_function)
+
+    @property
     def default_scope(self) -> Scope:
         """All images if the metric has a value for them, otherwise its first average."""
-        return OVERALL if self.overall_function else self.averages[0].scope
+        return OVERALL if self.has_overall_value else self.averages[0].scope
 
     def scopes(self, classes: Iterable[str] = ()) -> tuple[Scope, ...]:
         """Return the scopes in which the metric is reported for predictions of these classes."""
         per_class = tuple(classes) if self.class_function else ()
-        overall = (OVERALL,) if self.overall_function else ()
+        overall = (OVERALL,) if self.has_overall_value else ()
         return (*per_class, *(average.scope for average in self.averages), *overall)
 
 
@@ -259,6 +281,94 @@ METRICS: dict[str, Metric] = {
             overall_function=metrics.balanced_accuracy,
             averaged_metric="sensitivity",
             paper_names="balanced accuracy (ISIC 2018)",
+        ),
+        Metric(
+            name="ece",
+            title="Calibration error",
+            kind="probability",
+            definition="mean distance of fraction correct and largest score in 15 bins of equal size, debiased (ECE)",
+            probability_function=score_quality.expected_calibration_error,
+        ),
+        Metric(
+            name="classwise_ece",
+            title="Class-wise calibration error",
+            kind="probability",
+            definition="mean over classes of the debiased calibration error of each class's score",
+            probability_function=score_quality.classwise_calibration_error,
+        ),
+        Metric(
+            name="brier",
+            title="Brier score",
+            kind="probability",
+            definition="mean of Σ (score − outcome)² over the classes",
+            highest=2.0,
+            probability_function=score_quality.brier_score,
+        ),
+        Metric(
+            name="log_loss",
+            title="Log loss",
+            kind="probability",
+            definition="mean of −log(score of the true class); a score of 0 counts as 1e-12",
+            highest=math.inf,
+            probability_function=score_quality.log_loss,
+        ),
+        Metric(
+            name="aurc",
+            title="Risk–coverage area",
+            kind="probability",
+            definition="mean error rate of the most confident images over all coverages (AURC)",
+            probability_function=score_quality.area_under_risk_coverage,
+        ),
+        Metric(
+            name="calibrated_ece",
+            title="Calibration error, calibrated",
+            kind="probability",
+            definition="calibration error of the calibrated scores",
+            probability_function=score_quality.expected_calibration_error,
+            field="calibrated_scores",
+        ),
+        Metric(
+            name="calibrated_classwise_ece",
+            title="Class-wise calibration error, calibrated",
+            kind="probability",
+            definition="class-wise calibration error of the calibrated scores",
+            probability_function=score_quality.classwise_calibration_error,
+            field="calibrated_scores",
+        ),
+        Metric(
+            name="calibrated_brier",
+            title="Brier score, calibrated",
+            kind="probability",
+            definition="Brier score of the calibrated scores",
+            highest=2.0,
+            probability_function=score_quality.brier_score,
+            field="calibrated_scores",
+        ),
+        Metric(
+            name="calibrated_log_loss",
+            title="Log loss, calibrated",
+            kind="probability",
+            definition="log loss of the calibrated scores",
+            highest=math.inf,
+            probability_function=score_quality.log_loss,
+            field="calibrated_scores",
+        ),
+        Metric(
+            name="set_coverage",
+            title="Coverage of the prediction sets",
+            kind="probability",
+            definition="fraction of images whose prediction set contains their class",
+            probability_function=score_quality.set_coverage,
+            field="prediction_sets",
+        ),
+        Metric(
+            name="set_size",
+            title="Size of the prediction sets",
+            kind="probability",
+            definition="mean number of classes in a prediction set",
+            highest=math.inf,
+            probability_function=score_quality.set_size,
+            field="prediction_sets",
         ),
     )
 }

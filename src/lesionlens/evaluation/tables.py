@@ -24,6 +24,7 @@ from lesionlens.evaluation.result import Estimate, EvaluationResult
 
 _WIDE_LAYOUT_WIDTH = 100  # fits three metrics and the longest class name of the taxonomy, folded once
 _WIDE_METRICS, _NARROW_METRICS = 3, 2  # per table
+CALIBRATED = "calibrated_"  # prefix of the metrics of calibrated scores
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class EvaluationTable:
             yield _metrics_table(evaluation, metrics, show_support=start == 0)
         yield Text()
         yield from map(Text, _overall_lines(evaluation))
+        yield Text()
+        yield _probability_table(evaluation)
         yield Text(f"{_decision_metric_titles()}: {decision_label(evaluation)}.")
         for caveat in (*evaluation.caveats, *grouped_caveats(evaluation)):
             yield Text(f"Note: {caveat}")
@@ -95,7 +98,32 @@ def _overall_lines(evaluation: EvaluationResult) -> list[str]:
 
 
 def _is_overall(estimate: Estimate) -> bool:
-    return estimate.scope == OVERALL or METRICS[estimate.metric].class_function is None
+    metric = METRICS[estimate.metric]
+    return metric.kind != "probability" and (estimate.scope == OVERALL or metric.class_function is None)
+
+
+def probability_rows(evaluation: EvaluationResult) -> tuple[tuple[str, str, str], ...]:
+    """Return title, value, and value of calibrated scores ("" without them) of each metric of kind "probability"."""
+    values = {estimate.metric: format_with_interval(estimate) for estimate in evaluation.estimates}
+    names = [name for name, metric in METRICS.items() if metric.kind == "probability" and name in values]
+    return tuple(
+        (METRICS[name].title, values[name], values.get(CALIBRATED + name, ""))
+        for name in names
+        if not name.startswith(CALIBRATED)
+    )
+
+
+def _probability_table(evaluation: EvaluationResult) -> Table:
+    """Return the metrics of the scores as probabilities, those of calibrated scores next to those of the model."""
+    rows = probability_rows(evaluation)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("Scores as probabilities", overflow="fold")
+    titles = ("Model", "Calibrated") if any(calibrated for _, _, calibrated in rows) else ("Model",)
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    for title, *values in rows:
+        table.add_row(title, *values[: len(titles)])
+    return table
 
 
 def _decision_metric_titles() -> str:

@@ -13,6 +13,7 @@ from lesionlens.evaluation.registry import MACRO, OVERALL
 from lesionlens.evaluation.subgroups.plots import draw_subgroup_forest
 from lesionlens.evaluation.subgroups.result import SubgroupReport
 from lesionlens.evaluation.subgroups.tables import describe_subgroups
+from lesionlens.evaluation.tables import probability_rows
 from lesionlens.report.load import RunData
 from lesionlens.report.plots import inline_svg
 from lesionlens.uncertainty.calibration import Calibration, IntervalEstimate, OperatingPoint
@@ -45,6 +46,8 @@ class TrustSection:
         Findings on images that calibrated nothing; empty without predictions of a calibrated model.
     operating_points
         Thresholds of each class.
+    score_quality
+        Title, value and calibrated value of each metric of the scores as probabilities, on the split.
     subgroup_figure, subgroup_lines
         Forest plot and sentences; None and empty without subgroups.
     """
@@ -53,6 +56,7 @@ class TrustSection:
     split: str
     statements: tuple[TrustStatement, ...]
     operating_points: tuple[OperatingPoint, ...]
+    score_quality: tuple[tuple[str, str, str], ...]
     subgroup_figure: Markup | None
     subgroup_lines: tuple[str, ...]
 
@@ -72,6 +76,7 @@ def trust_section(run: RunData) -> TrustSection:
         split=split,
         statements=tuple(statements),
         operating_points=() if calibration is None else calibration.operating_points,
+        score_quality=() if run.evaluations.get(split) is None else probability_rows(run.evaluations[split]),
         subgroup_figure=None if run.subgroups is None else _subgroup_figure(run.subgroups),
         subgroup_lines=() if run.subgroups is None else tuple(describe_subgroups(run.subgroups)),
     )

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from lesionlens.evaluation.registry import Scope, parse_scope
+from lesionlens.evaluation.registry import METRICS, Scope, parse_scope
 from lesionlens.runs.train_schema import ConfigSection
 
 
@@ -124,13 +124,16 @@ class ColumnSpec(ConfigSection):
     @property
     def is_fraction(self) -> bool:
         """Whether values are fractions or differences of them, which are shown in the table's unit."""
-        return not self.correlation and not self.logged
+        is_unbounded = self.metric in METRICS and METRICS[self.metric].highest > 1
+        return not self.correlation and not self.logged and not is_unbounded
 
     @property
     def bounds(self) -> tuple[float, float]:
         """Smallest and largest possible value, as a fraction."""
         if self.difference_of or self.logged:
             return -math.inf, math.inf
+        if self.metric in METRICS:
+            return 0, METRICS[self.metric].highest
         return (-1, 1) if self.correlation else (0, 1)
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -19,7 +20,11 @@ from lesionlens.evaluation.metrics import (
     specificity,
 )
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.thresholds import thresholded_classes, tune_thresholds
+from lesionlens.evaluation.thresholds import (
+    threshold_at_sensitivity,
+    thresholded_classes,
+    youden_threshold,
+)
 from lesionlens.uncertainty.apply import calibrated_scores
 from lesionlens.uncertainty.calibration import (
     COVERAGES,
@@ -31,7 +36,7 @@ from lesionlens.uncertainty.calibration import (
     PredictionSetRule,
 )
 from lesionlens.uncertainty.conformal import conformal_quantile, min_images, one_image_per_lesion
-from lesionlens.uncertainty.log_scores import has_independent_scores, target_columns, to_log_scores
+from lesionlens.uncertainty.log_scores import target_columns, to_log_scores
 from lesionlens.uncertainty.ood_detectors import OODDetector, fit_detector
 from lesionlens.uncertainty.scaling import (
     MAX_TEMPERATURE,
@@ -43,7 +48,12 @@ from lesionlens.uncertainty.scaling import (
     fit_vector_scaling,
 )
 
-OPERATING_RULES = ("0.5", "youden", "sensitivity:0.89", "sensitivity:0.95")
+OPERATING_RULES: dict[str, Callable[[Predictions, str], float]] = {
+    "0.5": lambda *_: 0.5,
+    "youden": youden_threshold,
+    "sensitivity:0.89": partial(threshold_at_sensitivity, sensitivity=0.89),
+    "sensitivity:0.95": partial(threshold_at_sensitivity, sensitivity=0.95),
+}
 DEFAULT_DETECTOR = "knn"
 DEFAULT_FALSE_ALARM_RATE = 0.05
 
@@ -112,7 +122,7 @@ def calibrate(
     """
     options = options or CalibrationOptions()
     labeled, features = _select_labeled(predictions, features)
-    independent = has_independent_scores(labeled)
+    independent = labeled.has_independent_scores
     columns = target_columns(labeled, independent=independent)
     log_scores = to_log_scores(labeled.scores[:, columns], independent=independent)
     targets = (labeled.targets()[:, None] == np.array(columns)).astype(np.float64)
@@ -240,7 +250,7 @@ def _operating_point(
     scaled: Predictions, name: str, rule: str, options: CalibrationOptions
 ) -> OperatingPoint:
     positive = scaled.label == name
-    threshold = 0.5 if rule == "0.5" else tune_thresholds(rule, scaled, source_name="").values[name]
+    threshold = OPERATING_RULES[rule](scaled, name)
     predicted = scaled.scores[:, scaled.classes.index(name)] >= threshold
     chunks = [
         confusion_counts(positive[:, None], predicted[:, None], weights)

@@ -7,19 +7,9 @@ import numpy as np
 from scipy.special import expit, logit, softmax
 
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.predictions import Predictions, other_class_score
+from lesionlens.evaluation.predictions import Predictions
 
 _SMALLEST = 1e-12  # in place of a probability of 0, whose logarithm is infinite
-_TOLERANCE = 1e-6  # rounding errors of a derived score
-
-
-def has_independent_scores(predictions: Predictions) -> bool:
-    """Return whether the scores of the classes are independent sigmoids, with a derived score of the other class."""
-    if not predictions.other_class:
-        return False
-    scores = predictions.scores[:, target_columns(predictions, independent=True)]
-    derived = predictions.scores[:, predictions.classes.index(predictions.other_class)]
-    return bool(np.abs(derived - other_class_score(scores)).max() <= _TOLERANCE)
 
 
 def target_columns(predictions: Predictions, *, independent: bool) -> list[int]:

@@ -46,11 +46,16 @@ def subgroup_metrics(predictions: Predictions) -> list[MetricKey]:
     """Return the metrics that subgroups are compared by: few, as each p-value is corrected for all others.
 
     With two classes, AUC, sensitivity and specificity of the positive class; otherwise the AUC of each target class and
-    its mean. In both cases also every metric of all images together.
+    its mean. In both cases also accuracy and balanced accuracy, the calibration error and, if the predictions have
+    prediction sets, their coverage.
     """
     overall: list[MetricKey] = [
         (name, OVERALL) for name, metric in reversed(METRICS.items()) if metric.overall_function
     ]
+    calibrated = predictions.calibrated_scores is not None
+    overall.append(("calibrated_ece" if calibrated else "ece", OVERALL))
+    if predictions.prediction_sets is not None:
+        overall.append(("set_coverage", OVERALL))
     if len(predictions.classes) == 2:
         positive = positive_class(predictions.classes)
         return [*((name, positive) for name in ("auc", "sensitivity", "specificity")), *overall]

@@ -20,7 +20,7 @@ from lesionlens.evaluation.formatting import (
     format_p_value,
     format_value,
 )
-from lesionlens.evaluation.registry import MetricKey
+from lesionlens.evaluation.registry import METRICS, MetricKey
 from lesionlens.evaluation.subgroups.result import (
     FAMILY_ALPHA,
     MIN_GROUP_LESIONS,
@@ -139,6 +139,8 @@ def _worst_lines(report: SubgroupReport) -> Iterator[str]:
 
 def is_worse(metric: SubgroupMetric, other: SubgroupMetric) -> bool:
     """Return whether a value is worse than another one of the same metric."""
+    if METRICS[metric.metric].lower_is_better:
+        return metric.value > other.value
     return metric.value < other.value
 
 
