@@ -16,8 +16,8 @@ def explain_command(
         list[str] | None,
         typer.Option(
             help="attention (the network's attention maps), attention-features (ARL-CNN: mask times identity of each "
-            "block), heads (each head of soft attention), cam, gradcam, gradcam++, layercam, or auto (attention and "
-            "gradcam where applicable). Repeatable."
+            "block), heads (each head of soft attention), cam, gradcam, gradcam++, layercam, auto (attention and "
+            "gradcam where applicable), or all (attention and the CAM methods where applicable). Repeatable."
         ),
     ] = None,
     raw_maps: Annotated[

@@ -100,7 +100,7 @@ def binned_calibration_error(
 
 
 def equal_mass_bins(values: FloatArray, num_bins: int) -> NDArray[np.intp]:
-    """Return the bin of each value, (n,): bins of equally many values in ascending order; equal values are in one bin."""
+    """Return the bin of each value, (n,): bins of equally many values in ascending order; equal values in one bin."""
     order = np.argsort(values, kind="stable")
     bins = np.empty(len(values), dtype=np.intp)
     bins[order] = np.arange(len(values)) * min(num_bins, len(values)) // len(values)

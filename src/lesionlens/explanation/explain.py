@@ -85,7 +85,8 @@ def explain(
     methods
         ``attention`` (the network's attention maps), ``attention-features`` (the attention feature map of each block of
         an ARL-CNN), ``heads`` (each head of soft attention), ``cam``, ``gradcam``, ``gradcam++``, ``layercam``, or
-        ``auto`` (default: attention if the network has maps, and gradcam if possible).
+        ``auto`` (default: attention if the network has maps, and gradcam if possible), or ``all`` that work except
+        ``attention-features`` and ``heads``.
     target_class
         Class that ``cam`` … ``layercam`` explain; default the class with the highest score of each image.
     labels

@@ -136,9 +136,23 @@ def _load_with_references(
     loaded: LoadedModel, path: Path, references: ReferencePaths
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | str:
     """Return image and lesion mask; an empty mask if there is none, but another reference and no need to crop."""
-    image_and_mask = load_masked_image(loaded, path, references.lesion_mask)
-    crops_to_lesion = loaded.card.preprocessing.roi_margin is not None
-    if not isinstance(image_and_mask, str) or crops_to_lesion or not references.has_more_than_lesion:
+    if references.has_more_than_lesion:
+        return load_with_optional_mask(loaded, path, references.lesion_mask)
+    return load_masked_image(loaded, path, references.lesion_mask)
+
+
+def load_with_optional_mask(
+    loaded: LoadedModel, path: Path, mask_path: Path | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | str:
+    """Decode an image and its mask as ``load_masked_image``; without a mask it is empty, unless the model crops to it.
+
+    Raises
+    ------
+    DataError
+        The mask does not match its image.
+    """
+    image_and_mask = load_masked_image(loaded, path, mask_path)
+    if not isinstance(image_and_mask, str) or loaded.card.preprocessing.roi_margin is not None:
         return image_and_mask
     try:
         image = loaded.card.preprocessing.load_image(path)
@@ -237,11 +251,11 @@ def stitched_maps(
         target_index = int(predict_image_scores(loaded, crops).argmax())
     maps = compute_maps(loaded.model, crops, methods=methods, target_index=target_index)
     for name, values in maps.items():
-        for map_name, crop_maps in _spatial_maps(name, values.cpu().numpy()):
+        for map_name, crop_maps in spatial_maps(name, values.cpu().numpy()):
             yield map_name, stitch(crop_maps, boxes, height=height, width=width)
 
 
-def _spatial_maps(name: str, values: NDArray[np.floating]) -> Iterator[tuple[str, NDArray[np.floating]]]:
+def spatial_maps(name: str, values: NDArray[np.floating]) -> Iterator[tuple[str, NDArray[np.floating]]]:
     """Yield the maps (n, h, w) of one array: itself, or one for each head; nothing for weights of crops."""
     if values.ndim == 3:
         yield name, values

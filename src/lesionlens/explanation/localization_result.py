@@ -206,7 +206,7 @@ def localization_tables(result: LocalizationResult) -> Group:
     tables = []
     for group in _METRIC_GROUPS:
         metrics = [metric for metric in group if any((name, metric) in by_metric for name in maps)]
-        table = _table("Map", *(MAP_METRIC_TITLES[metric] for metric in metrics))
+        table = localization_table("Map", *(MAP_METRIC_TITLES[metric] for metric in metrics))
         for name in maps:
             table.add_row(name, *(_format_mean(by_metric.get((name, metric))) for metric in metrics))
         tables += [table] if metrics else []
@@ -220,7 +220,7 @@ def _format_mean(estimate: Estimate | None) -> str:
 def artifact_table(result: LocalizationResult, metric: str = "energy_pointing_game") -> Table:
     """Return a table for the terminal: a metric with and without each artifact, one row per map and artifact."""
     title = MAP_METRIC_TITLES[metric]
-    table = _table("Map", "Artifact", f"{title} with it", "Without", "Difference")
+    table = localization_table("Map", "Artifact", f"{title} with it", "Without", "Difference")
     for item in result.by_artifact:
         if item.means[0].metric == metric:
             cells = [format_with_interval(mean) for mean in item.means]
@@ -228,7 +228,8 @@ def artifact_table(result: LocalizationResult, metric: str = "energy_pointing_ga
     return table
 
 
-def _table(*names: str) -> Table:
+def localization_table(*names: str) -> Table:
+    """Return an empty table for the terminal with columns of these names."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in names:
         table.add_column(name, justify="left" if name in {"Map", "Artifact"} else "right")

@@ -9,7 +9,6 @@ from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.explanation.attention_maps import (
     attention_feature_maps,
     attention_maps,
-    attention_maps_or_empty,
     head_maps,
 )
 from lesionlens.explanation.cam import CAM_WEIGHTINGS, cam, gradient_map
@@ -36,6 +35,9 @@ METHODS: dict[str, MapMethod] = {
     "cam": lambda model, images, target: {"cam": cam(model, images, target=target)},
     **{weighting: _gradient_method(weighting) for weighting in CAM_WEIGHTINGS},
 }
+
+ALL_METHODS = ("attention", "cam", *CAM_WEIGHTINGS)
+"""The methods of ``all``: the network's attention maps, and those that explain a class."""
 
 
 def map_file_name(map_name: str) -> str:
@@ -73,8 +75,8 @@ def compute_maps_by_name(
     model, images, target
         As for ``gradient_map``.
     methods
-        Keys of ``METHODS``, or ``auto`` (default): attention if the network has attention maps, and gradcam if
-        possible.
+        Keys of ``METHODS``; ``auto`` (default): attention if the network has attention maps, and gradcam if possible;
+        or ``all``: those of ``ALL_METHODS`` that work on the network.
 
     Returns
     -------
@@ -90,20 +92,26 @@ def compute_maps_by_name(
     maps: dict[str, Tensor] = {}
     for name in dict.fromkeys(methods):
         if name == "auto":
-            maps |= _default_maps(model, images, target)
+            maps |= _possible_maps(model, images, target, ("attention", "gradcam"))
+        elif name == "all":
+            maps |= _possible_maps(model, images, target, ALL_METHODS)
         elif name in METHODS:
             maps |= METHODS[name](model, images, target)
         else:
-            raise ModelError(unknown_name_message("explanation method", name, [*METHODS, "auto"]))
+            raise ModelError(unknown_name_message("explanation method", name, [*METHODS, "auto", "all"]))
     return maps
 
 
-def _default_maps(model: Classifier, images: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-    """Compute attention maps and Grad-CAM, whichever are possible; raise an error if neither is."""
-    maps = attention_maps_or_empty(model, images)
-    try:
-        return maps | METHODS["gradcam"](model, images, target)
-    except ModelError:
-        if maps:
-            return maps
-        raise
+def _possible_maps(
+    model: Classifier, images: Tensor, target: Tensor | None, methods: Iterable[str]
+) -> dict[str, Tensor]:
+    """Compute the maps of the methods that work on the network; raise the last error if none does."""
+    maps: dict[str, Tensor] = {}
+    for name in methods:
+        try:
+            maps |= METHODS[name](model, images, target)
+        except ModelError as error:
+            failure = error
+    if not maps:
+        raise failure
+    return maps
