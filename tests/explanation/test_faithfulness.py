@@ -152,7 +152,7 @@ def test_evaluation_is_deterministic(table: LesionTable) -> None:
     assert json.dumps(first) == json.dumps(again)
 
 
-def test_values_that_are_not_finite_and_missing_methods_are_rejected(table: LesionTable) -> None:
+def test_unusable_maps_methods_and_images_are_rejected(table: LesionTable) -> None:
     with pytest.raises(ModelError, match="not finite"):
         crop_values(np.full((4, 4), np.nan), [CropBox(0, 0, 4, 4)], (4, 4))
     with pytest.raises(ModelError):

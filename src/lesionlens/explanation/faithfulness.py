@@ -21,7 +21,7 @@ from lesionlens.explanation.faithfulness_result import (
     ImageFaithfulness,
     summarize_faithfulness,
 )
-from lesionlens.explanation.localization import load_with_optional_mask, spatial_maps, stitched_maps
+from lesionlens.explanation.localization import iter_spatial_maps, load_with_optional_mask, stitched_maps
 from lesionlens.explanation.map_controls import CENTER, LESION, RANDOM, centered_gaussian, random_map
 from lesionlens.explanation.map_metrics import LoadedReferences, measure_map
 from lesionlens.explanation.map_randomization import (
@@ -287,7 +287,7 @@ class _Evaluator:
         return {
             spatial_name: values
             for name, tensor in maps.items()
-            for spatial_name, values in spatial_maps(name, tensor.cpu().numpy())
+            for spatial_name, values in iter_spatial_maps(name, tensor.cpu().numpy())
         }
 
     def _crops(self, row: _Row) -> Tensor:

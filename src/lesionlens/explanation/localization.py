@@ -251,11 +251,11 @@ def stitched_maps(
         target_index = int(predict_image_scores(loaded, crops).argmax())
     maps = compute_maps(loaded.model, crops, methods=methods, target_index=target_index)
     for name, values in maps.items():
-        for map_name, crop_maps in spatial_maps(name, values.cpu().numpy()):
+        for map_name, crop_maps in iter_spatial_maps(name, values.cpu().numpy()):
             yield map_name, stitch(crop_maps, boxes, height=height, width=width)
 
 
-def spatial_maps(name: str, values: NDArray[np.floating]) -> Iterator[tuple[str, NDArray[np.floating]]]:
+def iter_spatial_maps(name: str, values: NDArray[np.floating]) -> Iterator[tuple[str, NDArray[np.floating]]]:
     """Yield the maps (n, h, w) of one array: itself, or one for each head; nothing for weights of crops."""
     if values.ndim == 3:
         yield name, values

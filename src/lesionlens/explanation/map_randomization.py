@@ -19,7 +19,7 @@ from lesionlens.explanation.cam import eval_mode
 from lesionlens.models.base import Classifier
 
 RANDOMIZED_FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Fractions of the layers that are randomized, from the top; 0 is the last layer alone."""
+"""Fractions of the layers that are randomized, from the top; 0 is only the last layer."""
 
 
 def layers_from_top(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> list[nn.Module]:

@@ -82,7 +82,7 @@ def replace_pixels(
     return torch.where(replaced[:, :, None], other, crops)
 
 
-def blur(crops: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+def blur_crops(crops: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """Return crops blurred by a Gaussian of ``BLUR_SIGMA``, in which no lesion has its shape or structures."""
     sigma = BLUR_SIGMA * min(crops.shape[-2:])
     rows = crops.permute(0, 2, 3, 1).cpu().numpy()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lesionlens.core.types import FloatArray
 from lesionlens.explanation.cam import eval_mode
-from lesionlens.explanation.perturbation import blur, impute_pixels, replace_pixels
+from lesionlens.explanation.perturbation import blur_crops, impute_pixels, replace_pixels
 from lesionlens.models.saved_model import LoadedModel
 from lesionlens.models.tta import predict_proba
 
@@ -106,7 +106,7 @@ def perturbation_curves(
     batch_size
         As for ``class_scorer``; it limits the versions in memory.
     """
-    constant, blurred = torch.zeros_like(crops), blur(crops)  # 0 is the mean color
+    constant, blurred = torch.zeros_like(crops), blur_crops(crops)  # 0 is the mean color
     rows = max(1, batch_size // len(crops))
 
     def curve(make_versions: Callable[[FloatArray], Tensor], fractions: FloatArray) -> FloatArray:
