@@ -39,6 +39,7 @@ ASSUMED_RUNS = {
     "calibration.md": "demo",
     "evaluate.md": "demo",
     "explain.md": "demo",
+    "faithfulness.md": "demo",
     "export.md": "mine",
     "file-formats.md": "demo",
     "inference.md": "mine",
