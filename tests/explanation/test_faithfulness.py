@@ -117,7 +117,10 @@ def test_randomization_starts_at_the_last_layer() -> None:
     assert all(torch.equal(value, before[name]) for name, value in loaded.model.state_dict().items())
 
 
-@pytest.mark.parametrize("attention", ["none", "soft", "patch"])
+@pytest.mark.parametrize(
+    "attention",
+    ["none", pytest.param("soft", marks=pytest.mark.slow), pytest.param("patch", marks=pytest.mark.slow)],
+)
 def test_maps_and_controls_are_evaluated(attention: str, table: LesionTable, tmp_path: Path) -> None:
     loaded = make_model(attention)
     options = QUICK if attention == "none" else FaithfulnessOptions(num_images=2, steps=2, n_resamples=10)
@@ -143,6 +146,7 @@ def test_maps_and_controls_are_evaluated(attention: str, table: LesionTable, tmp
     assert faithfulness_tables(result).renderables
 
 
+@pytest.mark.slow
 def test_evaluation_is_deterministic(table: LesionTable) -> None:
     options = FaithfulnessOptions(num_images=2, steps=2, n_resamples=0)
     first, again = (

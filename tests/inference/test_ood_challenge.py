@@ -33,6 +33,7 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "known"
 
 
+@pytest.mark.slow
 def test_every_kind_and_detector_is_measured(loaded: LoadedModel, images: Path) -> None:
     def measure() -> list[tuple[str, str, int, float]]:
         results = evaluate_detectors(loaded, [images], folders=[images], num_images=2, n_resamples=5)

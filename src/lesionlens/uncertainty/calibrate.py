@@ -1,6 +1,6 @@
 """Measure the limits of a model on labeled images: temperature, prediction sets, operating points, unknown images."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.core.errors import DataError, PredictionsError
-from lesionlens.core.types import FloatArray
+from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.evaluation.metrics import (
     ConfusionCounts,
     confusion_counts,
@@ -238,44 +238,55 @@ def _prediction_set_rules(
     return rules, caveats
 
 
-def _operating_points(scaled: Predictions, options: CalibrationOptions) -> Iterator[OperatingPoint]:
-    for name in thresholded_classes(scaled):
-        positive = scaled.label == name
-        if positive.any() and not positive.all():
-            for rule in OPERATING_RULES:
-                yield _operating_point(scaled, name, rule, options)
-
-
-def _operating_point(
-    scaled: Predictions, name: str, rule: str, options: CalibrationOptions
-) -> OperatingPoint:
-    positive = scaled.label == name
-    threshold = OPERATING_RULES[rule](scaled, name)
-    predicted = scaled.scores[:, scaled.classes.index(name)] >= threshold
-    chunks = [
-        confusion_counts(positive[:, None], predicted[:, None], weights)
-        for weights in cluster_bootstrap_weights(
-            scaled.lesion_id, n_resamples=options.n_resamples, seed=options.seed
+def _operating_points(scaled: Predictions, options: CalibrationOptions) -> list[OperatingPoint]:
+    """Return each rule of each class that has images, if others have some as well."""
+    names = [name for name in thresholded_classes(scaled) if 0 < (scaled.label == name).sum() < len(scaled)]
+    points = [(name, rule, tune(scaled, name)) for name in names for rule, tune in OPERATING_RULES.items()]
+    if not points:
+        return []
+    positive = np.column_stack([scaled.label == name for name, _, _ in points])
+    columns = [scaled.classes.index(name) for name, _, _ in points]
+    predicted = scaled.scores[:, columns] >= np.array([threshold for _, _, threshold in points])
+    estimates = _achieved(scaled, positive, predicted, options)
+    return [
+        OperatingPoint(
+            class_name=name,
+            rule=rule,
+            threshold=threshold,
+            **estimates[index],
+            n_lesions=_n_lesions(scaled, positive[:, index]),
+            n_other_lesions=_n_lesions(scaled, ~positive[:, index]),
         )
+        for index, (name, rule, threshold) in enumerate(points)
     ]
-    point = confusion_counts(positive[:, None], predicted[:, None])
 
-    def estimate(metric: Callable[[ConfusionCounts], FloatArray]) -> IntervalEstimate:
-        resampled = np.concatenate([metric(counts)[:, 0] for counts in chunks])
-        interval = percentile_interval(resampled)
-        return IntervalEstimate(value=float(metric(point)[0]), low=interval.low, high=interval.high)
 
-    return OperatingPoint(
-        class_name=name,
-        rule=rule,
-        threshold=threshold,
-        sensitivity=estimate(sensitivity),
-        specificity=estimate(specificity),
-        ppv=estimate(precision),
-        npv=estimate(negative_predictive_value),
-        n_lesions=_n_lesions(scaled, positive),
-        n_other_lesions=_n_lesions(scaled, ~positive),
-    )
+def _achieved(
+    scaled: Predictions, positive: BoolArray, predicted: BoolArray, options: CalibrationOptions
+) -> list[dict[str, IntervalEstimate]]:
+    """Return sensitivity, specificity, PPV and NPV of each column of decisions, (n, p), with intervals over lesions."""
+    metrics = {
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "ppv": precision,
+        "npv": negative_predictive_value,
+    }
+    weights = cluster_bootstrap_weights(scaled.lesion_id, n_resamples=options.n_resamples, seed=options.seed)
+    chunks = [confusion_counts(positive, predicted, chunk) for chunk in weights]
+    point = confusion_counts(positive, predicted)
+    values = {name: metric(point) for name, metric in metrics.items()}
+    resampled = {
+        name: np.concatenate([metric(counts) for counts in chunks]) for name, metric in metrics.items()
+    }
+    return [
+        {name: _make_interval(values[name][index], resampled[name][:, index]) for name in metrics}
+        for index in range(positive.shape[1])
+    ]
+
+
+def _make_interval(value: float, resampled: FloatArray) -> IntervalEstimate:
+    interval = percentile_interval(resampled)
+    return IntervalEstimate(value=float(value), low=interval.low, high=interval.high)
 
 
 def negative_predictive_value(counts: ConfusionCounts) -> FloatArray:

@@ -15,7 +15,7 @@ from lesionlens.core.types import FloatArray, StrArray
 ScalingMethod = Literal["temperature", "vector"]
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 _MAX_STEPS = 40
-_RELATIVE_TOLERANCE = 1e-9
+_RELATIVE_TOLERANCE = 1e-7  # of a Newton step; the next one would be about its square
 _RIDGE = 1e-3  # keeps vector scaling finite for a class whose images are perfectly separated
 
 
