@@ -2,6 +2,9 @@
 
 import ctypes
 import os
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
 
 
 def available_cpus() -> int:
@@ -50,3 +53,20 @@ def retain_freed_memory() -> bool:
     except (OSError, AttributeError):  # not glibc
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, -1))
+
+
+@cache
+def _thread_pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def single_blas_thread() -> AbstractContextManager[object]:
+    """Return a context in which NumPy's matrix products use one thread.
+
+    After a product, the threads of OpenBLAS wait actively for the next one. Small products between the steps of a
+    network would thus take the cores from it.
+    """
+    limited: AbstractContextManager[object] = _thread_pools().limit(limits=1, user_api="blas")
+    return limited

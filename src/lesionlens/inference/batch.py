@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lesionlens.core.errors import DataError, PredictionsError
 from lesionlens.core.prefetch import prefetch
-from lesionlens.core.runtime import available_cpus
+from lesionlens.core.runtime import available_cpus, single_blas_thread
 from lesionlens.core.types import ProgressCallback
 from lesionlens.evaluation.predictions import format_examples
 from lesionlens.imaging.preprocessing import Preprocessing
@@ -246,7 +246,8 @@ def _predict_batch(
         )
     ood_scores: list[float | None] = [None] * len(scores)
     if detector is not None and len(features):
-        ood_scores = detector.scores(features).tolist()
+        with single_blas_thread():  # others would wait actively and delay the network's threads
+            ood_scores = detector.scores(features).tolist()
     rows, ood = iter(scores.tolist()), iter(ood_scores)
     results = [
         ImageResult(
