@@ -20,6 +20,7 @@ LAZY_IMPORTS = (
     ("cli/*.py", "*", "help and completion load neither torch nor pandas"),
     ("core/runtime.py", "joblib", "only the count of processors needs it"),
     ("core/runtime.py", "torch", "only its number of threads needs it"),
+    ("core/runtime.py", "threadpoolctl", "only products between steps of a network need it"),
     ("imaging/resize.py", "torch*", "headers, tables and scores are read without torch"),
     ("segmentation/models.py", "segmentation_models_pytorch", "an optional extra"),
 )
