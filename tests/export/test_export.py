@@ -65,7 +65,7 @@ def test_each_mechanism_in_each_format(mechanism: str, tmp_path: Path) -> None:
         torch.rand(1, *([5] if loaded.model.num_crops else []), 3, *loaded.card.preprocessing.input_size),
         maps=True,
     ).maps
-    assert traced.output_names == ("logits", *(f"map {name}" for name in maps))
+    assert traced.output_names == ("logits", "features", *(f"map {name}" for name in maps))
     for target in get_args(ExportFormat):
         checks = verify(loaded, load_exported(save_exported(traced, target, tmp_path), target))
         assert [check.batch_size for check in checks] == [1, 3]

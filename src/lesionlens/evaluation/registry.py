@@ -301,7 +301,7 @@ METRICS: dict[str, Metric] = {
             title="Brier score",
             kind="probability",
             definition="mean of Σ (score − outcome)² over the classes",
-            highest=2.0,
+            highest=math.inf,  # 2 if the scores of an image sum to one
             probability_function=score_quality.brier_score,
         ),
         Metric(
@@ -340,7 +340,7 @@ METRICS: dict[str, Metric] = {
             title="Brier score, calibrated",
             kind="probability",
             definition="Brier score of the calibrated scores",
-            highest=2.0,
+            highest=math.inf,  # 2 if the scores of an image sum to one
             probability_function=score_quality.brier_score,
             field="calibrated_scores",
         ),
