@@ -108,6 +108,7 @@ def test_predictions_are_calibrated_by_other_predictions(
     assert json.loads(Path("numbers.json").read_text())["split"] == "file"
     assert run("calibrate", "p.csv", "--apply-to", "p.csv", "-o", "calibrated.csv", "--coverage", "0.8") == 0
     assert read_predictions("calibrated.csv").calibrated_scores is not None
+    assert "24 lesions calibrated the scores: results are optimistically biased" in capsys.readouterr().out
     assert run("calibrate", "p.csv", "--apply-to", "p.csv", "-o", "calibrated.csv", "--coverage", "0.7") == 1
     assert "allowed are 0.8, 0.9, 0.95" in capsys.readouterr().err
     assert run("calibrate", "model", "--apply-to", "p.csv") == 1

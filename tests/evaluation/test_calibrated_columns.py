@@ -82,7 +82,11 @@ def test_pooled_folds_keep_fields_that_all_have() -> None:
     ("column", "cell", "message"),
     [
         ("calibrated_nevus", "1.2", "1 values of calibrated_scores are not numbers from 0 to 1"),
-        ("prediction_set", "wart", "wart"),
+        ("prediction_set", "wart", "is not a set of the classes"),
+        ("prediction_set", "melanoma|", "is not a set of the classes"),
+        ("prediction_set", "|melanoma", "is not a set of the classes"),
+        ("prediction_set", "melanoma|nevus\\", "is not a set of the classes"),
+        ("prediction_set", "melanoma|melanoma", "is not a set of the classes"),
         ("abstain", "maybe", "maybe"),
         ("ood_percentile", "-1", "not numbers from 0 to 100"),
     ],

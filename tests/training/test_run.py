@@ -323,3 +323,26 @@ def test_draws_of_fixed_crops_are_rejected(run: RunDir, tmp_path: Path) -> None:
     fixed = write_tested_run(tmp_path / "fixed", read_predictions(run.predictions("test")))
     with pytest.raises(RunError, match=r"not random \(crops\.test\.strategy=full\).* multi-scale"):
         next(CropDraws(fixed, 2).predictions())
+
+
+@pytest.mark.slow
+def test_images_that_calibrate_have_no_calibrated_scores(
+    recipe: str, base_overrides: list[str], tmp_path: Path
+) -> None:
+    short = [*base_overrides, "train.epochs=1"]
+    run = RunDir(train(recipe, [*short, "data.calibration=0.3"], out=tmp_path / "held-out"))
+    by_split = {
+        name: read_predictions(run.predictions(name)) for name in ("calibration", "validation", "test")
+    }
+    assert by_split["calibration"].calibrated_scores is None
+    for name in ("validation", "test"):
+        assert by_split[name].calibrated_scores is not None
+        assert by_split[name].prediction_sets is not None
+        assert by_split[name].ood_percentile is not None
+    lesions = [set(by_split[name].lesion_id) for name in by_split]
+    assert not lesions[0] & (lesions[1] | lesions[2])
+    assert run.metadata()["calibration"]["split"] == "calibration"
+    selected = RunDir(train(recipe, [*short, "data.checkpoint_split=test"], out=tmp_path / "selected"))
+    for name in ("validation", "test"):  # the same images, which calibrated
+        assert read_predictions(selected.predictions(name)).calibrated_scores is None
+    assert "no coverage of prediction sets is promised" in (selected.path / "report.html").read_text()

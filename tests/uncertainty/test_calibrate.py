@@ -1,5 +1,6 @@
 """Calibrations: fitted, saved, rejected for other weights, and applied; unusual images and degenerate data."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,15 @@ def test_one_class_and_other_classes_are_rejected() -> None:
     fitted = calibrate(predictions, split="calibration", options=QUICK)
     with pytest.raises(PredictionsError, match="the calibration is for the classes"):
         apply_calibration(draw_multilabel(5), fitted)
+
+
+def test_independent_scores_need_an_other_class() -> None:
+    fitted = calibrate(draw_multilabel(100), split="file", options=QUICK)
+    new = replace(draw_multilabel(5), other_class="")
+    with pytest.raises(PredictionsError, match="the predictions have no other class"):
+        apply_calibration(new, fitted)
+    single = draw_multilabel(1)
+    assert apply_calibration(single, fitted).calibrated_scores is not None
 
 
 def test_unknown_coverage_is_rejected() -> None:

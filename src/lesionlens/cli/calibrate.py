@@ -88,11 +88,12 @@ def _calibrate_models(
 ) -> "dict[str, FittedCalibration]":
     """Calibrate a saved model on images, or every finished run of a directory on its own split, by name."""
     from lesionlens.cli.evaluate_crops import open_finished
-    from lesionlens.core.console import make_console, progress_bar
+    from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.inference.calibrate_model import calibrate_on_images
     from lesionlens.training.calibrate_run import calibrate_run
 
-    with progress_bar(make_console(stderr=True), unit="images") as progress:
+    console = make_console(stderr=True)
+    with progress_bar(console, unit="images") as progress:
         task = progress.add_task("calibrating", total=None)
 
         def on_progress(done: int, total: int) -> None:
@@ -110,7 +111,10 @@ def _calibrate_models(
                 run_dir, options=settings, device=device, on_progress=on_progress
             )
             _update_model_card(run_dir.path)
-        return calibrations
+    print_line(
+        console, "Predictions, evaluations and reports of runs keep the calibration of their training."
+    )
+    return calibrations
 
 
 def _update_model_card(folder: Path) -> None:
@@ -137,7 +141,9 @@ def _calibrate_predictions(
     class_conditional: bool,
     console: "Console",
 ) -> None:
+    from lesionlens.core.console import print_warning
     from lesionlens.core.errors import PredictionsError
+    from lesionlens.datasets.issues import pluralize
     from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
     from lesionlens.uncertainty.apply import apply_calibration
     from lesionlens.uncertainty.calibrate import calibrate
@@ -148,11 +154,17 @@ def _calibrate_predictions(
             f"--out needs a file of predictions as its source, and {source} is a folder. The calibration of a model is "
             "stored with its weights, and lesionlens predict applies it"
         )
-    fitted = calibrate(read_predictions(source), split="file", options=settings)
+    calibrating = read_predictions(source)
+    fitted = calibrate(calibrating, split="file", options=settings)
     if out is not None and apply_to is None:
         write_calibration(out, fitted.calibration)
     elif out is not None and apply_to is not None:
         predictions = read_predictions(apply_to)
+        if common := len(set(predictions.lesion_id) & set(calibrating.lesion_id)):
+            print_warning(
+                console,
+                f"{pluralize(common, 'lesion')} calibrated the scores: results are optimistically biased",
+            )
         calibrated = apply_calibration(
             predictions, fitted, coverage=coverage, class_conditional=class_conditional
         )

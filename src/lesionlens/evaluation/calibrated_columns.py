@@ -30,7 +30,9 @@ OptionalFields = dict[str, NDArray[Any]]
 """Values by the name of the field, without those that are not known."""
 
 _SET_COLUMN, _ABSTAIN_COLUMN, _OOD_COLUMN = "prediction_set", "abstain", "ood_percentile"
-_SEPARATOR, _ESCAPE = "|", "\\"
+_SEPARATOR = "|"
+_SET_NAME = re.compile(r"(?:[^|\\]|\\.)+", re.DOTALL)  # a backslash precedes | and a backslash in a name
+_SET_CELL = re.compile(rf"{_SET_NAME.pattern}(?:\|{_SET_NAME.pattern})*", re.DOTALL)
 _TRUTH_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -157,16 +159,19 @@ def format_prediction_set(members: BoolArray, classes: Sequence[str]) -> str:
     )
 
 
-def _split_set(cell: str) -> list[str]:
-    r"""Return the names in a cell of ``prediction_set``.
+def _split_set(cell: str) -> list[str] | None:
+    r"""Return the names in a cell of ``prediction_set``; None if a name is empty or the cell ends in the middle of one.
 
     Examples
     --------
-    >>> _split_set("melanoma|a\\|b"), _split_set("")
-    (['melanoma', 'a|b'], [])
+    >>> _split_set("melanoma|a\\|b"), _split_set(""), _split_set("melanoma|"), _split_set("melanoma\\")
+    (['melanoma', 'a|b'], [], None, None)
     """
-    names = re.findall(r"((?:[^|\\]|\\.)*)(?:\||$)", cell, flags=re.DOTALL)[:-1] if cell else []
-    return [re.sub(r"\\(.)", r"\1", name, flags=re.DOTALL).strip() for name in names]
+    if not cell:
+        return []
+    if not _SET_CELL.fullmatch(cell):
+        return None
+    return [re.sub(r"\\(.)", r"\1", name, flags=re.DOTALL).strip() for name in _SET_NAME.findall(cell)]
 
 
 def _parse_sets(cells: Sequence[str], classes: Sequence[str], path: Path) -> BoolArray:
@@ -181,9 +186,12 @@ def _parse_sets(cells: Sequence[str], classes: Sequence[str], path: Path) -> Boo
 
 
 def _parse_set(cell: str, classes: Sequence[str]) -> list[bool] | None:
-    """Return whether each class is in a set; None if a name is not a class or occurs twice."""
-    names = [match_class(name, classes) for name in _split_set(cell)]
-    is_valid = all(names) and len(set(names)) == len(names) and (bool(names) or not cell)
+    """Return whether each class is in a set; None if the cell is damaged, or a name is not a class or occurs twice."""
+    texts = _split_set(cell)
+    if texts is None:
+        return None
+    names = [match_class(name, classes) for name in texts]
+    is_valid = all(names) and len(set(names)) == len(names)
     return [name in names for name in classes] if is_valid else None
 
 

@@ -107,20 +107,19 @@ def _probability_values(
     predictions: Predictions, positive: BoolArray, weights: NDArray[Any] | None, names: Collection[str]
 ) -> ValuesByMetric:
     """Return the metrics of the scores as probabilities, as far as the predictions have the fields."""
-    values: ValuesByMetric = {}
-    for metric in METRICS.values():
-        is_known = not metric.field or getattr(predictions, metric.field) is not None
-        if metric.probability_function and metric.name in names and is_known:
-            calibrated = predictions.calibrated_scores if metric.field == "calibrated_scores" else None
-            images = ScoredImages(
-                predictions.scores if calibrated is None else calibrated,
-                positive,
-                predictions.scored_columns,
-                weights,
-                predictions.prediction_sets,
-            )
-            values[metric.name, OVERALL] = metric.probability_function(images)
-    return values
+    images = ScoredImages(
+        predictions.scores, positive, predictions.scored_columns, weights, predictions.prediction_sets
+    )
+    by_field = {"": images}
+    if predictions.calibrated_scores is not None:
+        by_field["calibrated_scores"] = images._replace(scores=predictions.calibrated_scores)
+    if predictions.prediction_sets is not None:
+        by_field["prediction_sets"] = images
+    return {
+        (metric.name, OVERALL): metric.probability_function(by_field[metric.field])
+        for metric in METRICS.values()
+        if metric.probability_function and metric.name in names and metric.field in by_field
+    }
 
 
 def average_over_classes(

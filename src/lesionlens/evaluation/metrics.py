@@ -108,6 +108,11 @@ def precision(counts: ConfusionCounts) -> FloatArray:
     return safe_divide(counts.true_positives, counts.true_positives + counts.false_positives)
 
 
+def negative_predictive_value(counts: ConfusionCounts) -> FloatArray:
+    """Return TN / (TN + FN); NaN if every image is predicted to be of the class."""
+    return safe_divide(counts.true_negatives, counts.true_negatives + counts.false_negatives)
+
+
 def f1(counts: ConfusionCounts) -> FloatArray:
     """Return the harmonic mean of precision and sensitivity (Dice coefficient); NaN without an image of the class.
 

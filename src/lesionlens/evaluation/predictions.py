@@ -146,7 +146,11 @@ class Predictions:
     @property
     def scored_columns(self) -> list[int]:
         """Columns of the classes that the model scores: all, or those of independent scores without the derived one."""
-        omitted = self.other_class if self.has_independent_scores else ""
+        return self.columns_without_derived(independent=self.has_independent_scores)
+
+    def columns_without_derived(self, *, independent: bool) -> list[int]:
+        """Return the columns that a model scores, if its scores are independent or not."""
+        omitted = self.other_class if independent else ""
         return [k for k, name in enumerate(self.classes) if name != omitted]
 
     def targets(self) -> NDArray[np.intp]:

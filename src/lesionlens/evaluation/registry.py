@@ -5,7 +5,7 @@ To add a metric, write its function in `lesionlens.evaluation.metrics` and appen
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from lesionlens.core.task_names import CLASS_PREFIX
 from lesionlens.core.taxonomy import match_class
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation import metrics, score_quality
+from lesionlens.evaluation.calibrated_columns import CALIBRATED_PREFIX
 from lesionlens.evaluation.score_quality import ScoredImages
 
 
@@ -180,6 +181,59 @@ class Metric:
         return (*per_class, *(average.scope for average in self.averages), *overall)
 
 
+_SCORE_METRICS = (
+    Metric(
+        name="ece",
+        title="Calibration error",
+        kind="probability",
+        definition="mean distance of fraction correct and largest score in 15 bins of equal size, debiased (ECE)",
+        probability_function=score_quality.expected_calibration_error,
+    ),
+    Metric(
+        name="classwise_ece",
+        title="Class-wise calibration error",
+        kind="probability",
+        definition="mean over classes of the debiased calibration error of each class's score",
+        probability_function=score_quality.classwise_calibration_error,
+    ),
+    Metric(
+        name="brier",
+        title="Brier score",
+        kind="probability",
+        definition="mean of Σ (score − outcome)² over the classes",
+        highest=math.inf,  # 2 if the scores of an image sum to one
+        probability_function=score_quality.brier_score,
+    ),
+    Metric(
+        name="log_loss",
+        title="Log loss",
+        kind="probability",
+        definition="mean of −log(score of the true class); a score of 0 counts as 1e-12",
+        highest=math.inf,
+        probability_function=score_quality.log_loss,
+    ),
+    Metric(
+        name="aurc",
+        title="Risk–coverage area",
+        kind="probability",
+        definition="mean error rate of the most confident images over all coverages (AURC)",
+        probability_function=score_quality.area_under_risk_coverage,
+    ),
+)
+"""Quality of the scores as probabilities; the last one depends only on their order."""
+
+
+def _of_calibrated_scores(metric: Metric) -> Metric:
+    """Return the same metric of the calibrated scores."""
+    return replace(
+        metric,
+        name=CALIBRATED_PREFIX + metric.name,
+        title=f"{metric.title}, calibrated",
+        definition=f"`{metric.name}` of the calibrated scores",
+        field="calibrated_scores",
+    )
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -282,77 +336,8 @@ METRICS: dict[str, Metric] = {
             averaged_metric="sensitivity",
             paper_names="balanced accuracy (ISIC 2018)",
         ),
-        Metric(
-            name="ece",
-            title="Calibration error",
-            kind="probability",
-            definition="mean distance of fraction correct and largest score in 15 bins of equal size, debiased (ECE)",
-            probability_function=score_quality.expected_calibration_error,
-        ),
-        Metric(
-            name="classwise_ece",
-            title="Class-wise calibration error",
-            kind="probability",
-            definition="mean over classes of the debiased calibration error of each class's score",
-            probability_function=score_quality.classwise_calibration_error,
-        ),
-        Metric(
-            name="brier",
-            title="Brier score",
-            kind="probability",
-            definition="mean of Σ (score − outcome)² over the classes",
-            highest=math.inf,  # 2 if the scores of an image sum to one
-            probability_function=score_quality.brier_score,
-        ),
-        Metric(
-            name="log_loss",
-            title="Log loss",
-            kind="probability",
-            definition="mean of −log(score of the true class); a score of 0 counts as 1e-12",
-            highest=math.inf,
-            probability_function=score_quality.log_loss,
-        ),
-        Metric(
-            name="aurc",
-            title="Risk–coverage area",
-            kind="probability",
-            definition="mean error rate of the most confident images over all coverages (AURC)",
-            probability_function=score_quality.area_under_risk_coverage,
-        ),
-        Metric(
-            name="calibrated_ece",
-            title="Calibration error, calibrated",
-            kind="probability",
-            definition="calibration error of the calibrated scores",
-            probability_function=score_quality.expected_calibration_error,
-            field="calibrated_scores",
-        ),
-        Metric(
-            name="calibrated_classwise_ece",
-            title="Class-wise calibration error, calibrated",
-            kind="probability",
-            definition="class-wise calibration error of the calibrated scores",
-            probability_function=score_quality.classwise_calibration_error,
-            field="calibrated_scores",
-        ),
-        Metric(
-            name="calibrated_brier",
-            title="Brier score, calibrated",
-            kind="probability",
-            definition="Brier score of the calibrated scores",
-            highest=math.inf,  # 2 if the scores of an image sum to one
-            probability_function=score_quality.brier_score,
-            field="calibrated_scores",
-        ),
-        Metric(
-            name="calibrated_log_loss",
-            title="Log loss, calibrated",
-            kind="probability",
-            definition="log loss of the calibrated scores",
-            highest=math.inf,
-            probability_function=score_quality.log_loss,
-            field="calibrated_scores",
-        ),
+        *_SCORE_METRICS,
+        *map(_of_calibrated_scores, _SCORE_METRICS[:-1]),
         Metric(
             name="set_coverage",
             title="Coverage of the prediction sets",

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.datasets.issues import pluralize
+from lesionlens.evaluation.calibrated_columns import CALIBRATED_PREFIX
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.formatting import (
     decision_label,
@@ -24,7 +25,6 @@ from lesionlens.evaluation.result import Estimate, EvaluationResult
 
 _WIDE_LAYOUT_WIDTH = 100  # fits three metrics and the longest class name of the taxonomy, folded once
 _WIDE_METRICS, _NARROW_METRICS = 3, 2  # per table
-CALIBRATED = "calibrated_"  # prefix of the metrics of calibrated scores
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def probability_rows(evaluation: EvaluationResult) -> tuple[tuple[str, str, str]
     values = {estimate.metric: format_with_interval(estimate) for estimate in evaluation.estimates}
     names = [name for name, metric in METRICS.items() if metric.kind == "probability" and name in values]
     return tuple(
-        (METRICS[name].title, values[name], values.get(CALIBRATED + name, ""))
+        (METRICS[name].title, values[name], values.get(CALIBRATED_PREFIX + name, ""))
         for name in names
-        if not name.startswith(CALIBRATED)
+        if not name.startswith(CALIBRATED_PREFIX)
     )
 
 

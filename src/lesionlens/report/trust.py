@@ -16,6 +16,7 @@ from lesionlens.evaluation.subgroups.tables import describe_subgroups
 from lesionlens.evaluation.tables import probability_rows
 from lesionlens.report.load import RunData
 from lesionlens.report.plots import inline_svg
+from lesionlens.uncertainty.apply import DEFAULT_COVERAGE
 from lesionlens.uncertainty.calibration import Calibration, IntervalEstimate, OperatingPoint
 
 N_RESAMPLES = 1000
@@ -69,7 +70,7 @@ def trust_section(run: RunData) -> TrustSection:
     statements: list[TrustStatement] = []
     if calibration is not None:
         statements.append(_temperature_statement(calibration))
-        if predictions is not None and split != calibration.split:
+        if predictions is not None and predictions.calibrated_scores is not None:
             statements += _measured_statements(predictions.select(predictions.label != ""), calibration)
     return TrustSection(
         calibration=calibration,
@@ -104,7 +105,7 @@ def _measured_statements(predictions: Predictions, calibration: Calibration) -> 
                 "Coverage of the sets",
                 _fraction(covered, predictions),
                 "A prediction set names the classes that remain possible. So many images have their true class in the "
-                "set; 90 % are promised.",
+                f"set; {100 * DEFAULT_COVERAGE:g} % are promised.",
             ),
             TrustStatement(
                 "Sets with one class",

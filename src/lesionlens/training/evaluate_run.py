@@ -34,7 +34,8 @@ MISSING_MASK = "no lesion mask, or an empty one: used uncropped"
 def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console) -> None:
     """Calibrate the saved model, evaluate it on the validation and test splits, and write the report.
 
-    A model that cannot be calibrated has no calibration; a caveat in the metadata states why.
+    Images that calibrated the model have no calibrated scores, which would look better than they are. A model that
+    cannot be calibrated has no calibration; a caveat in the metadata states why.
 
     Raises
     ------
@@ -58,10 +59,11 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
             continue
         inputs = inputs_from_table(setup.split_table(name), setup.task.name)
         inputs = replace(inputs, mask=tuple(masks[image_id] for image_id in inputs.image_id))
-        results = _run_inference(loaded, inputs, name, console, fitted=fitted, calibrates=name == source)
+        results = _run_inference(loaded, inputs, name, console, fitted=fitted, keep_features=name == source)
         if name == source:
             fitted = _calibrate(loaded, results, source, run_dir, console)
-        predictions = _with_calibration(results, None if name == "calibration" else fitted)
+        calibrates = not set(setup.splits.splits[source]).isdisjoint(setup.splits.splits[name])
+        predictions = _with_calibration(results, None if calibrates else fitted)
         write_predictions(run_dir.predictions(name), predictions)
         if name != "calibration":
             with activity(console, f"evaluating {name}"):
@@ -116,7 +118,7 @@ def _run_inference(
     console: Console,
     *,
     fitted: FittedCalibration | None,
-    calibrates: bool,
+    keep_features: bool,
 ) -> InferenceResult:
     with progress_bar(console) as progress:
         task_id = progress.add_task(f"predicting {split}", total=len(inputs.path))
@@ -125,7 +127,7 @@ def _run_inference(
             inputs,
             on_progress=lambda done, _: progress.update(task_id, completed=done),
             detector=None if fitted is None else fitted.detector,
-            keep_features=calibrates,
+            keep_features=keep_features,
         )
 
 

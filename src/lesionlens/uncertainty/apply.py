@@ -9,7 +9,7 @@ from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.predictions import Predictions, other_class_score
 from lesionlens.uncertainty.calibration import Calibration, FittedCalibration
 from lesionlens.uncertainty.conformal import prediction_sets
-from lesionlens.uncertainty.log_scores import target_columns, to_log_scores, to_probabilities
+from lesionlens.uncertainty.log_scores import to_log_scores, to_probabilities
 from lesionlens.uncertainty.scaling import Scaling
 
 DEFAULT_COVERAGE = 0.9
@@ -44,13 +44,18 @@ def apply_calibration(
     Raises
     ------
     PredictionsError
-        The classes differ from those of the calibration.
+        The classes differ from those of the calibration, or it is for independent scores and there is no other class.
     """
     calibration, detector = fitted
     if set(predictions.classes) != set(calibration.classes):
         raise PredictionsError(
             f"the calibration is for the classes {', '.join(calibration.classes)}, and the predictions have "
             f"{', '.join(predictions.classes)}"
+        )
+    if calibration.independent and not predictions.other_class:
+        raise PredictionsError(
+            "the calibration is for independent scores, and the predictions have no other class. Add the column "
+            "other_class, as lesionlens predict writes it"
         )
     order = [calibration.classes.index(name) for name in predictions.classes]
     scores = calibrated_scores(
@@ -76,7 +81,7 @@ def apply_calibration(
 
 def calibrated_scores(predictions: Predictions, scaling: Scaling, *, independent: bool) -> FloatArray:
     """Return calibrated scores of all classes, (n, k); that of the other class is derived from independent scores."""
-    columns = target_columns(predictions, independent=independent)
+    columns = predictions.columns_without_derived(independent=independent)
     log_scores = to_log_scores(predictions.scores[:, columns], independent=independent)
     scores = np.empty(predictions.scores.shape)
     scores[:, columns] = to_probabilities(scaling.apply(log_scores), independent=independent)

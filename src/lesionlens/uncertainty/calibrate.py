@@ -12,10 +12,9 @@ from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_inte
 from lesionlens.core.errors import DataError, PredictionsError
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.evaluation.metrics import (
-    ConfusionCounts,
     confusion_counts,
+    negative_predictive_value,
     precision,
-    safe_divide,
     sensitivity,
     specificity,
 )
@@ -36,7 +35,7 @@ from lesionlens.uncertainty.calibration import (
     PredictionSetRule,
 )
 from lesionlens.uncertainty.conformal import conformal_quantile, min_images, one_image_per_lesion
-from lesionlens.uncertainty.log_scores import target_columns, to_log_scores
+from lesionlens.uncertainty.log_scores import to_log_scores
 from lesionlens.uncertainty.ood_detectors import OODDetector, fit_detector
 from lesionlens.uncertainty.scaling import (
     MAX_TEMPERATURE,
@@ -123,7 +122,7 @@ def calibrate(
     options = options or CalibrationOptions()
     labeled, features = _select_labeled(predictions, features)
     independent = labeled.has_independent_scores
-    columns = target_columns(labeled, independent=independent)
+    columns = labeled.scored_columns
     log_scores = to_log_scores(labeled.scores[:, columns], independent=independent)
     targets = (labeled.targets()[:, None] == np.array(columns)).astype(np.float64)
     scaling, temperature, scaling_caveats = _fit_scaling(
@@ -287,11 +286,6 @@ def _achieved(
 def _make_interval(value: float, resampled: FloatArray) -> IntervalEstimate:
     interval = percentile_interval(resampled)
     return IntervalEstimate(value=float(value), low=interval.low, high=interval.high)
-
-
-def negative_predictive_value(counts: ConfusionCounts) -> FloatArray:
-    """Return TN / (TN + FN); NaN if every image is predicted to be of the class."""
-    return safe_divide(counts.true_negatives, counts.true_negatives + counts.false_negatives)
 
 
 def _fit_ood(

@@ -7,15 +7,8 @@ import numpy as np
 from scipy.special import expit, logit, softmax
 
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.predictions import Predictions
 
 _SMALLEST = 1e-12  # in place of a probability of 0, whose logarithm is infinite
-
-
-def target_columns(predictions: Predictions, *, independent: bool) -> list[int]:
-    """Return the columns that a model scores: all, or those of independent scores without the derived one."""
-    names = predictions.classes
-    return [k for k, name in enumerate(names) if not independent or name != predictions.other_class]
 
 
 def to_log_scores(scores: FloatArray, *, independent: bool) -> FloatArray:
