@@ -23,10 +23,11 @@ from lesionlens.datasets.audit.report import contact_sheet_figure
 from lesionlens.evaluation.comparison.models import compare_models
 from lesionlens.evaluation.comparison.plots import comparison_figure
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.plots import FIGURES
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL
 from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.score_plots import SCORE_FIGURES
 from lesionlens.explanation.panel import panel_figure
 from lesionlens.report.plots import attention_scale_plot, class_balance_plot, learning_curve_plot
 from lesionlens.reproduction.figures.base import add_footer
@@ -76,10 +77,10 @@ def evaluation(names: str, k: int) -> EvaluationResult:
     return evaluate(random_predictions(30 + 10 * k, classes=class_names(names, k)), n_resamples=5)
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", [*FIGURES, *SCORE_FIGURES])
 @pytest.mark.parametrize(("names", "k"), [case for case in CLASSES if case.values[1] > 1])
 def test_figures_of_an_evaluation(figure: str, names: str, k: int) -> None:
-    assert layout_faults(FIGURES[figure](evaluation(names, k))) == []
+    assert layout_faults((FIGURES | SCORE_FIGURES)[figure](evaluation(names, k))) == []
 
 
 @pytest.mark.parametrize("figure", FIGURES)

@@ -8,8 +8,8 @@ from sklearn import metrics as sk
 
 from lesionlens.core.bootstrap import cluster_bootstrap_weights
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import MACRO, OVERALL, WEIGHTED
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL, WEIGHTED
 
 from ..helpers.random_predictions import random_predictions
 

@@ -17,10 +17,11 @@ from lesionlens.evaluation.comparison.plots import write_comparison_figure
 from lesionlens.evaluation.comparison.result import ComparisonReport
 from lesionlens.evaluation.comparison.tables import comparison_table
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import MACRO, OVERALL, WEIGHTED
 from lesionlens.evaluation.plots import write_figures
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL, WEIGHTED, parse_metric_key
+from lesionlens.evaluation.registry import parse_metric_key
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 from lesionlens.evaluation.tables import evaluation_table
 from lesionlens.runs.run_statistics import build_summary_table, read_summary, summarize_runs, write_summary

@@ -7,8 +7,8 @@ from sklearn import metrics as sk
 from lesionlens.core.bootstrap import cluster_bootstrap_weights
 from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL
 
 from ..helpers.random_predictions import random_predictions
 

@@ -8,8 +8,8 @@ import pytest
 from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.ground_truth import read_ground_truth
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.predictions_io import read_predictions
-from lesionlens.evaluation.registry import OVERALL
 
 THREE = "image_id,lesion_id,p_melanoma,p_nevus,p_seborrheic_keratosis\na,L1,1,0,0\nb,L2,0,1,0\nc,L2,0,0,1\n"
 

@@ -10,9 +10,9 @@ from isic_challenge_scoring.classification import ClassificationMetric, Classifi
 from lesionlens.core.taxonomy import DIAGNOSES, ISIC2018_CLASSES
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.isic_formats import ISIC2018_COLUMNS, write_isic2018
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions
-from lesionlens.evaluation.registry import OVERALL
 from lesionlens.evaluation.result import EvaluationResult
 
 from ..helpers.random_predictions import random_predictions

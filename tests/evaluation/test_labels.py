@@ -9,9 +9,9 @@ from lesionlens.core.errors import PredictionsError
 from lesionlens.core.taxonomy import canonical_name
 from lesionlens.evaluation.comparison.alignment import align
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL
 
 THREE = ("melanoma", "nevus", "benign_keratosis")
 

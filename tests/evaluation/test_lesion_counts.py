@@ -9,8 +9,9 @@ import pytest
 from lesionlens.evaluation.comparison.bootstrap import bootstrap_differences
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.lesion_counts import count_lesions
+from lesionlens.evaluation.metric import MACRO, OVERALL, WEIGHTED, MetricKey
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, WEIGHTED, MetricKey
+from lesionlens.evaluation.registry import METRICS
 
 
 def with_lesions(lesions_per_class: list[int], *, images_per_lesion: int = 2, seed: int = 0) -> Predictions:

@@ -17,9 +17,9 @@ from lesionlens.evaluation.isic_formats import (
     UNSCORED_IMAGE,
     write_isic2018,
 )
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL
 
 from ..helpers.random_predictions import random_predictions
 

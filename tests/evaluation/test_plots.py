@@ -12,6 +12,7 @@ from lesionlens.core import fonts
 from lesionlens.core.taxonomy import DIAGNOSES
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.plots import FIGURES, confusion_figure, roc_figure, write_figures
+from lesionlens.evaluation.score_plots import SCORE_FIGURES
 from lesionlens.evaluation.thresholds import Thresholds
 
 from ..helpers.random_predictions import random_predictions
@@ -25,7 +26,9 @@ def test_every_figure_is_written_with_two_rows_of_panels(tmp_path: Path) -> None
             pixels = np.asarray(image.convert("RGB"))
         assert min(pixels.shape[:2]) > 300
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.png" for name in sorted(FIGURES)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{name}.png" for name in sorted(FIGURES | SCORE_FIGURES)
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["svg", "pdf"])

@@ -8,9 +8,9 @@ from sklearn import metrics
 
 from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.pooling import pool_folds
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL
 
 from ..helpers.random_predictions import random_predictions
 

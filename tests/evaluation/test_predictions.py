@@ -12,9 +12,9 @@ from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.isic_formats import write_isic2017
 from lesionlens.evaluation.join import join_predictions
+from lesionlens.evaluation.metric import MACRO
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
-from lesionlens.evaluation.registry import MACRO
 
 TWO = ("melanoma", "seborrheic_keratosis")
 

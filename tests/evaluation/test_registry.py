@@ -1,5 +1,6 @@
 """The table of metrics: read by evaluations, comparisons and the documentation."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from lesionlens.core.errors import ComparisonError
 from lesionlens.evaluation.comparison.result import default_metrics
 from lesionlens.evaluation.compute import compute_metrics, metric_values
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.registry import MACRO, METRICS, Metric, check_metric_keys, metric_title
+from lesionlens.evaluation.metric import MACRO, Metric
+from lesionlens.evaluation.registry import METRICS, check_metric_keys, metric_title
 
 from ..helpers.random_predictions import random_predictions
 
@@ -57,7 +59,8 @@ def test_metric_values_equal_the_evaluation() -> None:
 @pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.class_function])
 def test_undefined_reason_matches_the_values(name: str) -> None:
     """A class value is NaN exactly if a required kind of image is missing."""
-    p = random_predictions(40, prior=[0.5, 0.5, 0, 0, 0, 0, 0])
+    plain = random_predictions(40, prior=[0.5, 0.5, 0, 0, 0, 0, 0])
+    p = replace(plain, calibrated_scores=plain.scores, prediction_sets=plain.scores > 0.2)
     values = compute_metrics(p, decision="argmax").values
     predicted = p.scores.argmax(axis=1)
     for k, class_name in enumerate(p.classes):

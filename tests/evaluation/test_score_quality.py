@@ -6,8 +6,9 @@ import sklearn.metrics
 from sklearn.calibration import calibration_curve
 
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
-from lesionlens.evaluation.registry import METRICS, OVERALL
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.score_quality import (
     ScoredImages,
     area_under_risk_coverage,

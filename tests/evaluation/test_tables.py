@@ -9,7 +9,8 @@ from rich.console import Console
 from lesionlens.core.taxonomy import DIAGNOSES
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.registry import METRICS, OVERALL
+from lesionlens.evaluation.metric import OVERALL
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import EstimateCaveat, EvaluationResult
 from lesionlens.evaluation.tables import evaluation_table
 

@@ -8,8 +8,8 @@ from sklearn import metrics as sk
 
 from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
-from lesionlens.evaluation.registry import OVERALL
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.evaluation.thresholds import (
     Thresholds,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lesionlens.core.errors import RunError
-from lesionlens.evaluation.registry import OVERALL, TABULATED_METRICS
+from lesionlens.evaluation.metric import OVERALL
+from lesionlens.evaluation.registry import TABULATED_METRICS
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.report.build import build_report
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import WEIGHTED
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import WEIGHTED
 from lesionlens.evaluation.thresholds import DecisionRule, Thresholds
 from lesionlens.report.content import class_rows, headline_metrics
 from lesionlens.report.load import RunData

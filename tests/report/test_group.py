@@ -11,8 +11,8 @@ import pytest
 
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.mean_roc import mean_roc
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import OVERALL
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.report.group_plots import group_roc_plot
 from lesionlens.runs.group_evaluation import evaluate_group

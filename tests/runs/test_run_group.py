@@ -9,7 +9,7 @@ import pytest
 
 from lesionlens.core.errors import PredictionsError, RunError
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.registry import MACRO
+from lesionlens.evaluation.metric import MACRO
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.runs.group_evaluation import evaluate_group
 from lesionlens.runs.multi_run_dir import MultiRunDir, expand_runs

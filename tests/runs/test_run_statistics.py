@@ -10,8 +10,8 @@ from rich.console import Console
 from scipy import stats
 
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import OVERALL
 from lesionlens.runs.run_statistics import (
     build_summary_table,
     markdown_page,

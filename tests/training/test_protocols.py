@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from lesionlens.core.errors import DataError, ModelError, RecipeError
+from lesionlens.evaluation.metric import MACRO
 from lesionlens.evaluation.predictions_io import read_predictions
-from lesionlens.evaluation.registry import MACRO
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.inference.predict import predict
 from lesionlens.models.saved_model import load_model

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # parameters that apply to a directory of several runs
 _GROUP_PARAMS = (
-    "predictions", "task", "split", "out", "bootstrap_samples", "seed", "decision", "threshold",
+    "predictions", "task", "split", "out", "bootstrap_samples", "seed", "decision", "threshold", "prevalence",
 )  # fmt: skip
 
 
@@ -67,6 +67,13 @@ def evaluate_command(
             help="Labeled predictions for the validation split, or a run; as many files as are evaluated."
         ),
     ] = None,
+    prevalence: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also PPV and NPV at this prevalence: CLASS:NUMBER such as melanoma:0.02, or a number for two "
+            "classes; repeat for each class."
+        ),
+    ] = None,
     isic_submission: Annotated[
         Path | None,
         options.out_file("Also write the predictions as an ISIC 2017 submission.", "--isic-submission"),
@@ -95,6 +102,7 @@ def evaluate_command(
     """Evaluate predictions: every metric with its 95 % confidence interval over lesions."""
     from lesionlens.core.console import activity, make_console
     from lesionlens.evaluation.evaluate import evaluate
+    from lesionlens.evaluation.predictive_values import parse_prevalence
     from lesionlens.evaluation.tables import evaluation_table
 
     if common_images and labels is None:
@@ -107,7 +115,10 @@ def evaluate_command(
 
         def evaluate_run(run: "Predictions") -> "EvaluationResult":
             run_rule = _resolve_decision(decision, threshold, run, None, task=task, tuned_on="")
-            return evaluate(run, n_resamples=bootstrap_samples, seed=seed, decision=run_rule, task=task)
+            return evaluate(
+                run, n_resamples=bootstrap_samples, seed=seed, decision=run_rule, task=task,
+                prevalence=parse_prevalence(prevalence or ()),
+            )  # fmt: skip
 
         _evaluate_group(inputs.groups, split, out, evaluate_run)
         return
@@ -121,7 +132,10 @@ def evaluate_command(
             )
         tuned_on = ", ".join(map(str, tune_threshold_on or ()))
         rule = _resolve_decision(decision, threshold, loaded, tuning, task=task, tuned_on=tuned_on)
-        result = evaluate(loaded, n_resamples=bootstrap_samples, seed=seed, decision=rule, task=task)
+        result = evaluate(
+            loaded, n_resamples=bootstrap_samples, seed=seed, decision=rule, task=task,
+            prevalence=parse_prevalence(prevalence or ()),
+        )  # fmt: skip
         subgroups = None
         if by is not None:
             runs = tuple(item for item in inputs.single if not isinstance(item, Path))

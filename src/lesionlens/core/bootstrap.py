@@ -88,3 +88,31 @@ def percentile_interval(values: FloatArray, *, confidence: float = 0.95) -> Inte
     if high - low < ROUNDING_TOLERANCE:
         low = high = np.nan
     return Interval(float(low), float(high), 1 - len(defined) / len(values))
+
+
+def remove_bias(resampled: FloatArray, value: FloatArray | float) -> FloatArray:
+    """Return resampled values, (r,), moved so that their mean is the value of the sample.
+
+    An error that is measured in bins is larger in a resample than in the sample: the errors of the sample count as true
+    ones there (Efron and Tibshirani 1993, chapter 10).
+    """
+    if np.isnan(resampled).all():
+        return resampled
+    return np.asarray(resampled - (np.nanmean(resampled) - value))
+
+
+def bias_corrected_interval(
+    value: FloatArray | float, resampled: FloatArray, *, confidence: float = 0.95
+) -> Interval:
+    """Return the interval of a value from 0 to 1 whose resampled values, (r,), are too large.
+
+    The upper bound is that of the values without bias. The lower bound is as far from ``value`` as the upper bound of
+    the resampled values if that is farther: near 0 the resampled values vary too little. Bounds are NaN as for
+    `percentile_interval`.
+    """
+    biased = percentile_interval(resampled, confidence=confidence)
+    centered = percentile_interval(remove_bias(resampled, value), confidence=confidence)
+    low, high = np.clip([min(centered.low, 2 * value - biased.high), centered.high], 0, 1)
+    if not high - low >= ROUNDING_TOLERANCE:
+        low = high = np.nan
+    return Interval(float(low), float(high), biased.undefined_fraction)

@@ -21,7 +21,15 @@ _OUTPUT_FILES = (
 )
 # Figures that a command writes next to a file, also into a folder of images.
 _FIGURES = {
-    "evaluation.json": ("roc.png", "precision_recall.png", "confusion.png"),
+    "evaluation.json": (
+        "roc.png",
+        "precision_recall.png",
+        "confusion.png",
+        "reliability.png",
+        "risk_coverage.png",
+        "decision_curve.png",
+    ),
+    "subgroups.json": ("subgroups.png",),
     "comparison.json": ("comparison.png",),
     "audit.json": ("duplicates.png",),
 }

@@ -1,6 +1,7 @@
 """Bootstrap samples of all metrics of predictions."""
 
-from typing import NamedTuple
+from collections.abc import Hashable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -9,14 +10,28 @@ from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.compute import ValuesByMetric, compute_metrics
 from lesionlens.evaluation.metrics import tpr_at_fpr
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.score_curves import CurveKey, compute_score_curves
 from lesionlens.evaluation.thresholds import DecisionRule
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class BootstrapMetrics(NamedTuple):
-    """Resampled values of each metric, (r,), and true positive rates of each class on `FPR_GRID`, (r, g)."""
+    """Resampled values of each metric, (r,), and ordinates of curves, (r, g).
+
+    Attributes
+    ----------
+    values
+        Values by metric and scope.
+    tpr_curves
+        True positive rates of each class on `FPR_GRID`.
+    score_curves
+        Ordinates of the curves of `compute_score_curves`.
+    """
 
     values: ValuesByMetric
     tpr_curves: tuple[FloatArray, ...]
+    score_curves: dict[CurveKey, FloatArray]
 
 
 def bootstrap_metrics(
@@ -24,10 +39,18 @@ def bootstrap_metrics(
 ) -> BootstrapMetrics:
     """Compute every metric on ``n_resamples`` (1 or more) bootstrap samples of the lesions."""
     values: list[ValuesByMetric] = []
-    tpr_curves: list[list[FloatArray]] = []
+    tpr_curves: list[dict[int, FloatArray]] = []
+    score_curves: list[dict[CurveKey, FloatArray]] = []
     for weights in cluster_bootstrap_weights(predictions.lesion_id, n_resamples=n_resamples, seed=seed):
         chunk = compute_metrics(predictions, decision=decision, weights=weights)
         values.append(chunk.values)
-        tpr_curves.append([tpr_at_fpr(sweep) for sweep in chunk.sweeps])
-    joined = {key: np.concatenate([chunk_values[key] for chunk_values in values]) for key in values[0]}
-    return BootstrapMetrics(joined, tuple(np.concatenate(curves) for curves in zip(*tpr_curves, strict=True)))
+        tpr_curves.append(dict(enumerate(map(tpr_at_fpr, chunk.sweeps))))
+        score_curves.append(compute_score_curves(predictions, weights))
+    return BootstrapMetrics(
+        _concatenate(values), tuple(_concatenate(tpr_curves).values()), _concatenate(score_curves)
+    )
+
+
+def _concatenate(chunks: list[dict[Key, FloatArray]]) -> dict[Key, FloatArray]:
+    """Return the arrays of all chunks by their key."""
+    return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}

@@ -8,8 +8,9 @@ from lesionlens.core.missing import oversized_groups
 from lesionlens.core.types import BoolArray
 from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.formatting import display_name, format_scope
+from lesionlens.evaluation.metric import Scope
 from lesionlens.evaluation.predictions import Predictions, format_examples, other_class_score
-from lesionlens.evaluation.registry import METRICS, Scope
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import NUMBER_PLACEHOLDER, EvaluationResult
 from lesionlens.evaluation.thresholds import Thresholds
 

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.evaluation import metrics
+from lesionlens.evaluation.metric import MACRO, OVERALL, Average, MetricKey
 from lesionlens.evaluation.metrics import ConfusionCounts, ThresholdSweep, threshold_sweep
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, Average, MetricKey
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.score_quality import ScoredImages
 from lesionlens.evaluation.thresholds import DecisionRule, is_correct, predict_labels
 
@@ -115,11 +116,16 @@ def _probability_values(
         by_field["calibrated_scores"] = images._replace(scores=predictions.calibrated_scores)
     if predictions.prediction_sets is not None:
         by_field["prediction_sets"] = images
-    return {
-        (metric.name, OVERALL): metric.probability_function(by_field[metric.field])
-        for metric in METRICS.values()
-        if metric.probability_function and metric.name in names and metric.field in by_field
-    }
+    values: ValuesByMetric = {}
+    for metric in METRICS.values():
+        if metric.kind != "probability" or metric.name not in names or metric.field not in by_field:
+            continue
+        if metric.class_function:
+            by_class = metric.class_function(by_field[metric.field])
+            values |= {(metric.name, name): by_class[..., k] for k, name in enumerate(predictions.classes)}
+        if metric.probability_function:
+            values[metric.name, OVERALL] = metric.probability_function(by_field[metric.field])
+    return values
 
 
 def average_over_classes(

@@ -2,7 +2,8 @@
 
 import math
 
-from lesionlens.evaluation.registry import MACRO, OVERALL, WEIGHTED, Aggregate, Scope, metric_title
+from lesionlens.evaluation.metric import MACRO, OVERALL, WEIGHTED, Aggregate, Scope
+from lesionlens.evaluation.registry import metric_title
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 
 UNDEFINED_SYMBOL = "–"

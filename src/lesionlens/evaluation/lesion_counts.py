@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lesionlens.evaluation.metric import Metric
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import Metric
 
 
 class LesionCounts(NamedTuple):

@@ -263,13 +263,13 @@ def compute_class_curves(
     sweep: ThresholdSweep, resampled_tpr: FloatArray | None = None, *, confidence: float = 0.95
 ) -> ClassCurves:
     """Return the downsampled curves of a sweep, with a band from the resampled curves, (r, g), of `tpr_at_fpr`."""
-    fpr, tpr = map(_to_curve, downsample_curve(*roc_curve(sweep)))
-    recall, precisions = map(_to_curve, downsample_curve(*precision_recall_curve(sweep)))
+    fpr, tpr = map(to_curve, downsample_curve(*roc_curve(sweep)))
+    recall, precisions = map(to_curve, downsample_curve(*precision_recall_curve(sweep)))
     if resampled_tpr is None or np.isnan(resampled_tpr).all():
         return ClassCurves(fpr, tpr, recall, precisions)
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(resampled_tpr, [tail, 1 - tail], axis=0)
-    return ClassCurves(fpr, tpr, recall, precisions, _to_curve(FPR_GRID), _to_curve(low), _to_curve(high))
+    return ClassCurves(fpr, tpr, recall, precisions, to_curve(FPR_GRID), to_curve(low), to_curve(high))
 
 
 def downsample_curve(
@@ -285,5 +285,6 @@ def downsample_curve(
     return x[selected], y[selected]
 
 
-def _to_curve(values: FloatArray) -> CurveValues:
+def to_curve(values: FloatArray) -> CurveValues:
+    """Return values of a curve, (g,), rounded for files."""
     return tuple(float(value) for value in np.round(values, _DIGITS))

@@ -1,7 +1,7 @@
-"""Grid of square panels for ROC and precision-recall curves: titles, texts and legends are above the panels."""
+"""Grid of square panels for curves: titles, texts and legends are above the panels, one for all of them below."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -10,12 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lesionlens.core.figure_style import (
+    FIGURE_DPI,
     NORMAL_FONT_SIZE,
     SMALL_FONT_SIZE,
     label_width,
     legend_height,
     legend_options,
     place_axes,
+    place_legend,
     style_unit_square,
 )
 from lesionlens.core.fonts import LINE_SPACING, text_height, wrap_text
@@ -142,3 +144,28 @@ class PanelGrid:
                 header.title, fontsize=NORMAL_FONT_SIZE, fontweight="bold", loc="left", linespacing=LINE_SPACING,
                 pad=72 * (legend_inches + text_inches + _PADDING),
             )  # fmt: skip
+
+
+def draw_panels(grid: PanelGrid, plot: Callable[[list[Axes]], None], legend: Mapping[str, str]) -> Figure:
+    """Return a figure of a grid of panels with one legend below it.
+
+    Parameters
+    ----------
+    grid
+        The panels.
+    plot
+        Plots the curves of all panels.
+    legend
+        Text of each label in the legend; labels without a curve are excluded.
+    """
+    width = grid.width - 2 * _PADDING
+    height = grid.height + legend_height([*legend.values()], width) + _PADDING
+    figure = Figure(figsize=(grid.width, height), dpi=FIGURE_DPI)
+    panels = grid.add_axes(figure)
+    plot(panels)
+    grid.write_headers(panels)
+    curves = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in panels]
+    handles = {label: handle for members in curves for handle, label in members}
+    shown = {text: handles[label] for label, text in legend.items() if label in handles}
+    place_legend(figure, [*shown.values()], [*shown], left=_PADDING, top=grid.height, width=width)
+    return figure

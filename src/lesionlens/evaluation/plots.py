@@ -23,9 +23,7 @@ from lesionlens.core.figure_style import (
     SMALL_FONT_SIZE,
     figure_style,
     figure_text,
-    legend_height,
     place_axes,
-    place_legend,
     save_figure,
     warn_about_missing_glyphs,
 )
@@ -34,9 +32,10 @@ from lesionlens.core.fonts import LINE_SPACING, text_height, text_width, wrap_te
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
 from lesionlens.evaluation.metrics import ClassCurves
-from lesionlens.evaluation.panel_grid import PanelGrid, SquarePanel
+from lesionlens.evaluation.panel_grid import PanelGrid, SquarePanel, draw_panels
 from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.score_plots import SCORE_FIGURES
 
 _OTHER_CLASSES_COLOR = "#C4C4C4"
 _INTERVAL_LABEL = "interval"
@@ -138,22 +137,15 @@ def _class_panels(
     axis_labels: tuple[str, str],
 ) -> Figure:
     grid = PanelGrid([_describe_panel(evaluation, metric, name) for name in evaluation.classes], axis_labels)
-    legend = _legend_texts(evaluation)
-    width = grid.width - 2 * _MARGIN
-    height = grid.height + legend_height([*legend.values()], width) + _MARGIN
-    figure = Figure(figsize=(grid.width, height), dpi=FIGURE_DPI)
-    panels = grid.add_axes(figure)
-    for index, (axes, name) in enumerate(zip(panels, evaluation.classes, strict=True)):
-        if name in evaluation.curves:
-            for other in sorted(set(evaluation.curves) - {name}):
-                plot_other_class(axes, evaluation.curves[other])
-            plot_class(axes, evaluation.curves[name], index)
-    grid.write_headers(panels)
-    curves = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in panels]
-    handles = {label: handle for members in curves for handle, label in members}
-    shown = {text: handles[label] for label, text in legend.items() if label in handles}
-    place_legend(figure, [*shown.values()], [*shown], left=_MARGIN, top=grid.height, width=width)
-    return figure
+
+    def plot(panels: list[Axes]) -> None:
+        for index, (axes, name) in enumerate(zip(panels, evaluation.classes, strict=True)):
+            if name in evaluation.curves:
+                for other in sorted(set(evaluation.curves) - {name}):
+                    plot_other_class(axes, evaluation.curves[other])
+                plot_class(axes, evaluation.curves[name], index)
+
+    return draw_panels(grid, plot, _legend_texts(evaluation))
 
 
 def _describe_panel(evaluation: EvaluationResult, metric: str, class_name: str) -> SquarePanel:
@@ -262,14 +254,14 @@ FIGURES: dict[str, Callable[[EvaluationResult], Figure]] = {
 def write_figures(
     folder: Path | str, evaluation: EvaluationResult, *, suffixes: Sequence[str] = ("png", "svg")
 ) -> list[Path]:
-    """Write ``roc``, ``precision_recall`` and ``confusion`` to a folder, as png, svg or pdf, and return their paths.
+    """Write every figure of `FIGURES` and `SCORE_FIGURES` to a folder, as png, svg or pdf, and return their paths.
 
     Warns
     -----
     UserWarning
         Characters are in no installed font, so that png and pdf files show boxes instead.
     """
-    figures = {name: make_figure(evaluation) for name, make_figure in FIGURES.items()}
+    figures = {name: make_figure(evaluation) for name, make_figure in (FIGURES | SCORE_FIGURES).items()}
     written = []
     for name, suffix in product(figures, suffixes):
         path = Path(folder) / f"{name}.{suffix}"

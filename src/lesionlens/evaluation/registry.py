@@ -4,182 +4,25 @@ To add a metric, write its function in `lesionlens.evaluation.metrics` and appen
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from dataclasses import replace
 
 from lesionlens.core.errors import ComparisonError, unknown_name_message
 from lesionlens.core.task_names import CLASS_PREFIX
 from lesionlens.core.taxonomy import match_class
-from lesionlens.core.types import FloatArray
 from lesionlens.evaluation import metrics, score_quality
 from lesionlens.evaluation.calibrated_columns import CALIBRATED_PREFIX
-from lesionlens.evaluation.score_quality import ScoredImages
-
-
-class Aggregate(Enum):
-    """What a value summarizes in place of one class; unlike its text, it is never equal to the name of a class."""
-
-    MACRO = "macro"  # mean over classes
-    WEIGHTED = "weighted"  # mean over classes, weighted by images
-    OVERALL = "all"  # all images together
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-
-MACRO, WEIGHTED, OVERALL = Aggregate.MACRO, Aggregate.WEIGHTED, Aggregate.OVERALL
-
-Scope = str | Aggregate
-"""A class by its name, or an aggregate."""
-
-MetricKey = tuple[str, Scope]
-"""Name of a metric and its scope."""
-
-Requirement = Literal["positives", "negatives", "predictions"]
-"""Images without which a class's value is undefined: of the class, of another class, predicted to be of the class."""
-
-_UNDEFINED_WITHOUT: dict[Requirement, str] = {
-    "positives": "no image of this class",
-    "negatives": "no image of another class",
-    "predictions": "no image is predicted to be of this class",
-}
-
-
-class Average(NamedTuple):
-    """An average of a metric over classes.
-
-    Attributes
-    ----------
-    scope
-        The average: `Aggregate.MACRO` or `Aggregate.WEIGHTED`.
-    weights
-        Count by which classes are weighted, "support" or "predicted_positive"; "" weights all classes equally.
-    """
-
-    scope: Aggregate
-    weights: str = ""
-
+from lesionlens.evaluation.metric import (
+    MACRO,
+    WEIGHTED,
+    Aggregate,
+    Average,
+    Metric,
+    MetricKey,
+    Scope,
+)
 
 _USUAL_AVERAGES = (Average(MACRO), Average(WEIGHTED, "support"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One classification metric.
-
-    Attributes
-    ----------
-    name
-        Name in files, recipes and on the command line.
-    title
-        Name in tables, figures and reports.
-    kind
-        "ranking": needs only scores; "decision": needs a predicted class; "overall": of all images together;
-        "probability": how far the scores are frequencies.
-    definition
-        Formula or short description, as in the documentation.
-    class_function
-        Values of each class: from a `ThresholdSweep`, (…,), for kind "ranking" and from `ConfusionCounts`, (…, k), for
-        kind "decision"; None for a metric without a value per class.
-    overall_function
-        Value of all images together, from (positive, correct, weights), (…,); None for a metric without one.
-    probability_function
-        Value of all images together, from `ScoredImages`, (…,), for kind "probability".
-    field
-        Field of `Predictions` without which the metric does not exist: ``calibrated_scores`` or ``prediction_sets``.
-    highest
-        Highest possible value; the lowest is 0.
-    averages
-        Averages over classes that exist.
-    averaged_metric
-        Metric whose class values are averaged; default: this metric.
-    requires
-        Images without which a class's value is undefined.
-    abbreviation
-        Short title for the panels of a figure; default: the title.
-    paper_names
-        Names of the metric in the reimplemented papers.
-    is_tabulated
-        Whether tables and reports have a column for it.
-    is_compared_over_classes
-        Whether comparisons of models with three or more classes include its macro average by default.
-    """
-
-    name: str
-    title: str
-    kind: Literal["ranking", "decision", "overall", "probability"]
-    definition: str
-    class_function: Callable[[Any], FloatArray] | None = None
-    overall_function: Callable[..., FloatArray] | None = None
-    probability_function: Callable[[ScoredImages], FloatArray] | None = None
-    field: str = ""
-    highest: float = 1.0
-    averages: tuple[Average, ...] = ()
-    averaged_metric: str = ""
-    requires: tuple[Requirement, ...] = ()
-    abbreviation: str = ""
-    paper_names: str = ""
-    is_tabulated: bool = False
-    is_compared_over_classes: bool = False
-
-    @property
-    def averaged(self) -> str:
-        """Name of the metric whose class values are averaged."""
-        return self.averaged_metric or self.name
-
-    @property
-    def short_title(self) -> str:
-        """Abbreviation, or the title if there is none."""
-        return self.abbreviation or self.title
-
-    @property
-    def depends_on_class_images(self) -> bool:
-        """Whether the precision of a class's value is limited by the number of images of that class."""
-        return bool({"positives", "predictions"} & set(self.requires))
-
-    def undefined_reason(self, *, n_positive: int, n_negative: int) -> str:
-        """Return why the value of a class is undefined, given its images and those of other classes."""
-        counts = {"positives": n_positive, "negatives": n_negative}
-        missing = (requirement for requirement in self.requires if not counts.get(requirement, 0))
-        return _UNDEFINED_WITHOUT[next(missing, "predictions")]
-
-    def unvaried_reason(self, *, n_lesions: int, n_other_lesions: int) -> str:
-        """Return why the value of a class cannot vary over lesions, given those of the class and of others; or ""."""
-        if self.depends_on_class_images and n_lesions == 1:
-            return "only one lesion of this class: there is no interval"
-        if "negatives" in self.requires and n_other_lesions == 1:
-            return "only one lesion of another class: there is no interval"
-        return ""
-
-    def is_average(self, scope: Scope) -> bool:
-        """Return whether the value of a scope is an average over classes."""
-        return scope in {average.scope for average in self.averages} or (
-            scope is OVERALL and self.averaged != self.name
-        )
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether a lower value is better."""
-        return self.kind == "probability" and self.name != "set_coverage"
-
-    @property
-    def has_overall_value(self) -> bool:
-        """Whether the metric has a value for all images together."""
-        return bool(self.overall_function or self.probability_function)
-
-    @property
-    def default_scope(self) -> Scope:
-        """All images if the metric has a value for them, otherwise its first average."""
-        return OVERALL if self.has_overall_value else self.averages[0].scope
-
-    def scopes(self, classes: Iterable[str] = ()) -> tuple[Scope, ...]:
-        """Return the scopes in which the metric is reported for predictions of these classes."""
-        per_class = tuple(classes) if self.class_function else ()
-        overall = (OVERALL,) if self.has_overall_value else ()
-        return (*per_class, *(average.scope for average in self.averages), *overall)
-
 
 _SCORE_METRICS = (
     Metric(
@@ -188,13 +31,16 @@ _SCORE_METRICS = (
         kind="probability",
         definition="mean distance of fraction correct and largest score in 15 bins of equal size, debiased (ECE)",
         probability_function=score_quality.expected_calibration_error,
+        is_biased_in_resamples=True,
     ),
     Metric(
         name="classwise_ece",
         title="Class-wise calibration error",
         kind="probability",
-        definition="mean over classes of the debiased calibration error of each class's score",
+        definition="debiased calibration error of the score of a class; over all images, its mean over classes",
+        class_function=score_quality.class_calibration_errors,
         probability_function=score_quality.classwise_calibration_error,
+        is_biased_in_resamples=True,
     ),
     Metric(
         name="brier",
@@ -343,6 +189,8 @@ METRICS: dict[str, Metric] = {
             title="Coverage of the prediction sets",
             kind="probability",
             definition="fraction of images whose prediction set contains their class",
+            class_function=score_quality.class_set_coverages,
+            requires=("positives",),
             probability_function=score_quality.set_coverage,
             field="prediction_sets",
         ),
@@ -352,6 +200,8 @@ METRICS: dict[str, Metric] = {
             kind="probability",
             definition="mean number of classes in a prediction set",
             highest=math.inf,
+            class_function=score_quality.class_set_sizes,
+            requires=("positives",),
             probability_function=score_quality.set_size,
             field="prediction_sets",
         ),

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from lesionlens.core.errors import PredictionsError, unknown_name_message
 from lesionlens.core.fileio import write_text
 from lesionlens.core.json_file import to_json_text
+from lesionlens.evaluation.metric import MACRO, Aggregate, Scope
 from lesionlens.evaluation.metrics import ClassCurves
-from lesionlens.evaluation.registry import MACRO, Aggregate, Scope
+from lesionlens.evaluation.score_curves import ScoreCurves
 
 EVALUATION_FORMAT = "lesionlens-evaluation/4"
 CAVEAT_SEPARATOR = "; "  # between the caveats of one estimate, where they are shown in one line
@@ -120,6 +121,12 @@ class EvaluationResult:
         positive one first; empty if there is none.
     thresholds, threshold_rule
         Threshold by class and how the thresholds were set; empty under the other decision rules.
+    score_curves
+        Curves of the scores as probabilities; None in evaluations of earlier versions.
+    prevalence
+        Prevalence by class for which predictive values were computed.
+    predictive_values
+        PPV ("ppv") and NPV ("npv") of these classes at their prevalence, at the decision rule.
     """
 
     classes: tuple[str, ...]
@@ -138,6 +145,9 @@ class EvaluationResult:
     task: tuple[str, ...] = ()
     thresholds: dict[str, float] = field(default_factory=dict)
     threshold_rule: str = ""
+    score_curves: ScoreCurves | None = None
+    prevalence: dict[str, float] = field(default_factory=dict)
+    predictive_values: tuple[Estimate, ...] = ()
 
     def estimate(self, metric: str, scope: Scope) -> Estimate:
         """Return the estimate of a metric in a scope.
@@ -161,8 +171,11 @@ class EvaluationResult:
 
     def to_json(self) -> str:
         """Serialize to JSON; undefined numbers are null."""
-        estimates = [estimate.to_record() for estimate in self.estimates]
-        return to_json_text({"format": EVALUATION_FORMAT, **asdict(self), "estimates": estimates})
+        records = {
+            name: [estimate.to_record() for estimate in getattr(self, name)]
+            for name in ("estimates", "predictive_values")
+        }
+        return to_json_text({"format": EVALUATION_FORMAT, **asdict(self), **records})
 
     @classmethod
     def from_json(cls, text: str) -> "EvaluationResult":
@@ -180,7 +193,10 @@ class EvaluationResult:
                     f"this evaluation is not in the format {EVALUATION_FORMAT}; evaluate its predictions again: "
                     "lesionlens evaluate PREDICTIONS -o FOLDER"
                 )
-            fields["estimates"] = tuple(map(Estimate.from_record, fields["estimates"]))
+            for name in {"estimates", "predictive_values"} & set(fields):
+                fields[name] = tuple(map(Estimate.from_record, fields[name]))
+            if fields.get("score_curves"):
+                fields["score_curves"] = ScoreCurves.from_record(fields["score_curves"])
             fields["curves"] = {
                 name: ClassCurves(**_lists_to_tuples(record)) for name, record in fields["curves"].items()
             }

@@ -44,6 +44,27 @@ class ScoredImages(NamedTuple):
         """Whether the scores are independent sigmoids."""
         return len(self.targets) < int(self.scores.shape[1])
 
+    @property
+    def confidence(self) -> FloatArray:
+        """Largest score of each image, (n,)."""
+        return np.asarray(self.scores.max(axis=1))
+
+    @property
+    def correct(self) -> BoolArray:
+        """Whether the class of the largest score is that of the image, (n,)."""
+        return np.asarray(self.positive[np.arange(len(self.scores)), self.scores.argmax(axis=1)])
+
+
+class BinRates(NamedTuple):
+    """Images in bins of equal size: their number, fraction for which the event happened, and mean score, each (…, b).
+
+    Without an image, fraction and mean score are 0.
+    """
+
+    n_images: FloatArray
+    rate: FloatArray
+    mean_score: FloatArray
+
 
 def expected_calibration_error(images: ScoredImages) -> FloatArray:
     """Return the debiased expected calibration error of the largest score, (…,).
@@ -52,18 +73,21 @@ def expected_calibration_error(images: ScoredImages) -> FloatArray:
     O'Connor 2015). The error is the mean over bins of |fraction correct − mean score|, weighted by their images, minus
     the bias that chance adds to each absolute value (Kumar et al. 2019, section 4, for a normal distribution).
     """
-    confidence = images.scores.max(axis=1)
-    correct = images.positive[np.arange(len(confidence)), images.scores.argmax(axis=1)]
-    return binned_calibration_error(confidence, correct, images.weights)
+    return binned_calibration_error(images.confidence, images.correct, images.weights)
 
 
 def classwise_calibration_error(images: ScoredImages) -> FloatArray:
     """Return the mean over classes of the debiased calibration error of each class's score, (…,) (Kull et al. 2019)."""
+    return np.asarray(np.mean(class_calibration_errors(images)[..., images.targets], axis=-1))
+
+
+def class_calibration_errors(images: ScoredImages) -> FloatArray:
+    """Return the debiased calibration error of the score of each class, (…, k)."""
     errors = [
         binned_calibration_error(images.scores[:, k], images.positive[:, k], images.weights)
-        for k in images.targets
+        for k in range(images.scores.shape[1])
     ]
-    return np.asarray(np.mean(errors, axis=0))
+    return np.stack(errors, axis=-1)
 
 
 def binned_calibration_error(
@@ -86,17 +110,29 @@ def binned_calibration_error(
     num_bins
         Number of bins; fewer where there are fewer images.
     """
-    bins = equal_mass_bins(confidence, num_bins)
-    member = (bins[:, None] == np.arange(bins.max() + 1)).astype(np.float64)
-    weight = np.ones(len(confidence)) if weights is None else np.asarray(weights, dtype=np.float64)
-    count = weight @ member
-    rate = np.nan_to_num(safe_divide(weight @ (member * correct[:, None]), count))
-    mean = np.nan_to_num(safe_divide(weight @ (member * confidence[:, None]), count))
+    count, rate, mean = bin_rates(confidence, correct, weights, num_bins=num_bins)
     gap = np.abs(rate - mean)
     deviation = np.sqrt(np.nan_to_num(safe_divide(rate * (1 - rate), count)))
     excess = np.maximum(_mean_absolute_normal(gap, deviation) - gap, 0)
     error = safe_divide((count * (gap - excess)).sum(axis=-1), count.sum(axis=-1))
     return np.maximum(error, 0)
+
+
+def bin_rates(
+    confidence: FloatArray,
+    correct: BoolArray,
+    weights: NDArray[Any] | None = None,
+    *,
+    num_bins: int = NUM_BINS,
+) -> BinRates:
+    """Return the number of images, fraction correct and mean score in bins of equal size; parameters as above."""
+    bins = equal_mass_bins(confidence, num_bins)
+    member = (bins[:, None] == np.arange(bins.max() + 1)).astype(np.float64)
+    weight = np.ones(len(confidence)) if weights is None else np.asarray(weights, dtype=np.float64)
+    count = weight @ member
+    rate = np.nan_to_num(safe_divide(weight @ (member * correct[:, None]), count))
+    mean_score = np.nan_to_num(safe_divide(weight @ (member * confidence[:, None]), count))
+    return BinRates(count, rate, mean_score)
 
 
 def equal_mass_bins(values: FloatArray, num_bins: int) -> NDArray[np.intp]:
@@ -142,31 +178,66 @@ def area_under_risk_coverage(images: ScoredImages) -> FloatArray:
 
     Confidence is the largest score; images of equal confidence are accepted together.
     """
-    confidence = images.scores.max(axis=1)
-    wrong = ~images.positive[np.arange(len(confidence)), images.scores.argmax(axis=1)]
-    order = np.argsort(-confidence, kind="stable")
-    last = np.flatnonzero(np.append(np.diff(confidence[order]) != 0, True))
+    accepted, risk = _accept_by_confidence(images)
+    added = np.diff(accepted, axis=-1, prepend=0.0)
+    return safe_divide((added * risk).sum(axis=-1), accepted[..., -1])
+
+
+def risk_by_coverage(images: ScoredImages, coverages: FloatArray) -> FloatArray:
+    """Return the error rate of the most confident images at fractions of all images, (…, g).
+
+    The rate is linear between numbers of accepted images, and constant up to the first one.
+    """
+    accepted, risk = map(np.atleast_2d, _accept_by_confidence(images))
+    rows = [np.interp(coverages, row / row[-1], rates) for row, rates in zip(accepted, risk, strict=True)]
+    return np.stack(rows) if images.weights is not None and images.weights.ndim > 1 else rows[0]
+
+
+def _accept_by_confidence(images: ScoredImages) -> tuple[FloatArray, FloatArray]:
+    """Return the weight of the images accepted down to each confidence, and their error rate, each (…, c)."""
+    order = np.argsort(-images.confidence, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(images.confidence[order]) != 0, True))
     weight = np.ones(len(order)) if images.weights is None else np.asarray(images.weights, dtype=np.float64)
     weight = weight[..., order]
     accepted = np.cumsum(weight, axis=-1)[..., last]
-    errors = np.cumsum(weight * wrong[order], axis=-1)[..., last]
-    added = np.diff(accepted, axis=-1, prepend=0.0)
-    risk = np.nan_to_num(safe_divide(errors, accepted))
-    return safe_divide((added * risk).sum(axis=-1), accepted[..., -1])
+    errors = np.cumsum(weight * ~images.correct[order], axis=-1)[..., last]
+    return accepted, np.nan_to_num(safe_divide(errors, accepted))
 
 
 def set_coverage(images: ScoredImages) -> FloatArray:
     """Return the fraction of images whose prediction set contains their class, (…,)."""
-    assert images.sets is not None
-    is_covered = np.asarray((images.sets & images.positive).any(axis=1), dtype=np.float64)
-    return _weighted_mean(is_covered, images.weights)
+    return _weighted_mean(_is_covered(images), images.weights)
+
+
+def class_set_coverages(images: ScoredImages) -> FloatArray:
+    """Return the fraction of the images of each class whose prediction set contains it, (…, k)."""
+    return _mean_by_class(_is_covered(images), images)
 
 
 def set_size(images: ScoredImages) -> FloatArray:
     """Return the mean number of classes in a prediction set, (…,)."""
+    return _weighted_mean(_set_sizes(images), images.weights)
+
+
+def class_set_sizes(images: ScoredImages) -> FloatArray:
+    """Return the mean number of classes in the prediction sets of the images of each class, (…, k)."""
+    return _mean_by_class(_set_sizes(images), images)
+
+
+def _is_covered(images: ScoredImages) -> FloatArray:
     assert images.sets is not None
-    sizes: FloatArray = np.asarray(images.sets, dtype=np.float64).sum(axis=1)
-    return _weighted_mean(sizes, images.weights)
+    return np.asarray((images.sets & images.positive).any(axis=1), dtype=np.float64)
+
+
+def _set_sizes(images: ScoredImages) -> FloatArray:
+    assert images.sets is not None
+    return np.asarray(images.sets.sum(axis=1), dtype=np.float64)
+
+
+def _mean_by_class(values: FloatArray, images: ScoredImages) -> FloatArray:
+    """Return the mean of values of the images, (n,), over those of each class, (…, k); NaN without one."""
+    weight = np.ones(len(values)) if images.weights is None else np.asarray(images.weights, dtype=np.float64)
+    return safe_divide(weight @ (images.positive * values[:, None]), weight @ images.positive.astype(float))
 
 
 def _weighted_mean(values: FloatArray, weights: NDArray[Any] | None) -> FloatArray:

@@ -20,7 +20,8 @@ from lesionlens.evaluation.formatting import (
     format_with_interval,
     task_label,
 )
-from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, WEIGHTED
+from lesionlens.evaluation.metric import MACRO, OVERALL, WEIGHTED
+from lesionlens.evaluation.registry import METRICS, TABULATED_METRICS
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 
 _WIDE_LAYOUT_WIDTH = 100  # fits three metrics and the longest class name of the taxonomy, folded once
@@ -46,6 +47,10 @@ class EvaluationTable:
         yield from map(Text, _overall_lines(evaluation))
         yield Text()
         yield _probability_table(evaluation)
+        if rows := class_quality_rows(evaluation):
+            yield Text()
+            yield _class_quality_table(rows)
+        yield from map(Text, predictive_value_lines(evaluation))
         yield Text(f"{_decision_metric_titles()}: {decision_label(evaluation)}.")
         for caveat in (*evaluation.caveats, *grouped_caveats(evaluation)):
             yield Text(f"Note: {caveat}")
@@ -104,7 +109,11 @@ def _is_overall(estimate: Estimate) -> bool:
 
 def probability_rows(evaluation: EvaluationResult) -> tuple[tuple[str, str, str], ...]:
     """Return title, value, and value of calibrated scores ("" without them) of each metric of kind "probability"."""
-    values = {estimate.metric: format_with_interval(estimate) for estimate in evaluation.estimates}
+    values = {
+        estimate.metric: format_with_interval(estimate)
+        for estimate in evaluation.estimates
+        if estimate.scope is OVERALL
+    }
     names = [name for name, metric in METRICS.items() if metric.kind == "probability" and name in values]
     return tuple(
         (METRICS[name].title, values[name], values.get(CALIBRATED_PREFIX + name, ""))
@@ -124,6 +133,48 @@ def _probability_table(evaluation: EvaluationResult) -> Table:
     for title, *values in rows:
         table.add_row(title, *values[: len(titles)])
     return table
+
+
+def class_quality_rows(evaluation: EvaluationResult) -> tuple[tuple[str, ...], ...]:
+    """Return class, coverage and size of the prediction sets and calibration error of the scores of each class.
+
+    The error is that of the calibrated scores if there are any; empty without prediction sets.
+    """
+    by_key = {(estimate.metric, estimate.scope): estimate for estimate in evaluation.estimates}
+    if ("set_coverage", OVERALL) not in by_key:
+        return ()
+    calibrated = f"{CALIBRATED_PREFIX}classwise_ece"
+    error = calibrated if (calibrated, OVERALL) in by_key else "classwise_ece"
+    return tuple(
+        (
+            display_name(name),
+            *(format_with_interval(by_key[metric, name]) for metric in ("set_coverage", "set_size", error)),
+        )
+        for name in evaluation.classes
+    )
+
+
+def _class_quality_table(rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("Class", overflow="fold")
+    for title in ("Coverage of sets", "Size of sets", "Calibration error"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def predictive_value_lines(evaluation: EvaluationResult) -> list[str]:
+    """Return one line for each class with PPV and NPV at its prevalence."""
+    values = {
+        (estimate.metric, estimate.scope): format_with_interval(estimate)
+        for estimate in evaluation.predictive_values
+    }
+    return [
+        f"At a prevalence of {100 * prevalence:g} %, {display_name(name)}: PPV {values['ppv', name]}, NPV "
+        f"{values['npv', name]}"
+        for name, prevalence in evaluation.prevalence.items()
+    ]
 
 
 def _decision_metric_titles() -> str:

@@ -13,8 +13,9 @@ from lesionlens.datasets.table import SPLITS
 from lesionlens.evaluation.case_selection import select_cases
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.formatting import decision_label, display_name
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.plots import FIGURES
-from lesionlens.evaluation.registry import METRICS, OVERALL, TABULATED_METRICS
+from lesionlens.evaluation.registry import METRICS, TABULATED_METRICS
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.report import content
 from lesionlens.report.caveats import display_class_names, run_caveats

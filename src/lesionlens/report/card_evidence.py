@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from lesionlens.evaluation.formatting import display_name, format_with_interval
-from lesionlens.evaluation.registry import MACRO
+from lesionlens.evaluation.metric import MACRO
 from lesionlens.report.author_statements import DATA, LIMITS
 from lesionlens.report.card_inputs import CardInputs
 from lesionlens.report.markdown import escape_markdown

@@ -14,7 +14,8 @@ from lesionlens.evaluation.formatting import (
     format_value,
     format_with_interval,
 )
-from lesionlens.evaluation.registry import Scope, metric_title
+from lesionlens.evaluation.metric import Scope
+from lesionlens.evaluation.registry import metric_title
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.evaluation.subgroups.result import Subgroup, SubgroupMetric, SubgroupReport
 from lesionlens.report.card_inputs import CardInputs

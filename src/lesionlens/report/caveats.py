@@ -8,7 +8,7 @@ from lesionlens.core.taxonomy import DIAGNOSES
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import NO_TEST_SPLIT_CAVEAT, SplitCaveat
 from lesionlens.evaluation.formatting import display_name
-from lesionlens.evaluation.registry import MACRO
+from lesionlens.evaluation.metric import MACRO
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.report.content import MIN_LESIONS_FOR_CI
 from lesionlens.report.load import RunData

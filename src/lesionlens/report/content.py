@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.formatting import display_name, format_interval, format_scope, format_value
-from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, WEIGHTED, Scope
+from lesionlens.evaluation.metric import MACRO, OVERALL, WEIGHTED, Scope
+from lesionlens.evaluation.registry import METRICS, TABULATED_METRICS
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 from lesionlens.evaluation.thresholds import positive_class
 

@@ -18,7 +18,8 @@ from lesionlens.evaluation.formatting import (
     format_value,
     format_with_interval,
 )
-from lesionlens.evaluation.registry import MACRO, OVERALL, TABULATED_METRICS, WEIGHTED, MetricKey, Scope
+from lesionlens.evaluation.metric import MACRO, OVERALL, WEIGHTED, MetricKey, Scope
+from lesionlens.evaluation.registry import TABULATED_METRICS
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 from lesionlens.report.build import evaluation_section, render_page
 from lesionlens.report.caveats import Caveat, few_lesions_caveats, metric_caveats

@@ -1,5 +1,6 @@
 """How far to believe a score: what a report says about calibration, prediction sets, abstention and subgroups."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,12 +9,14 @@ from markupsafe import Markup
 from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.core.types import BoolArray
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL
+from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.score_plots import SCORE_FIGURES
 from lesionlens.evaluation.subgroups.plots import draw_subgroup_forest
 from lesionlens.evaluation.subgroups.result import SubgroupReport
 from lesionlens.evaluation.subgroups.tables import describe_subgroups
-from lesionlens.evaluation.tables import probability_rows
+from lesionlens.evaluation.tables import class_quality_rows, probability_rows
 from lesionlens.report.load import RunData
 from lesionlens.report.plots import inline_svg
 from lesionlens.uncertainty.apply import DEFAULT_COVERAGE
@@ -49,6 +52,10 @@ class TrustSection:
         Thresholds of each class.
     score_quality
         Title, value and calibrated value of each metric of the scores as probabilities, on the split.
+    class_quality
+        Class, coverage and size of its sets, and calibration error; empty without prediction sets.
+    score_figures
+        Figures of `SCORE_FIGURES` by name; empty without an evaluation that has the curves.
     subgroup_figure, subgroup_lines
         Forest plot and sentences; None and empty without subgroups.
     """
@@ -58,6 +65,8 @@ class TrustSection:
     statements: tuple[TrustStatement, ...]
     operating_points: tuple[OperatingPoint, ...]
     score_quality: tuple[tuple[str, str, str], ...]
+    class_quality: tuple[tuple[str, ...], ...]
+    score_figures: Mapping[str, Markup]
     subgroup_figure: Markup | None
     subgroup_lines: tuple[str, ...]
 
@@ -66,7 +75,7 @@ def trust_section(run: RunData) -> TrustSection:
     """Return the content of the section, from the files of a run."""
     split = run.split or ""
     predictions = run.predictions.get(split)
-    calibration = run.calibration
+    calibration, evaluation = run.calibration, run.evaluations.get(split)
     statements: list[TrustStatement] = []
     if calibration is not None:
         statements.append(_temperature_statement(calibration))
@@ -77,7 +86,9 @@ def trust_section(run: RunData) -> TrustSection:
         split=split,
         statements=tuple(statements),
         operating_points=() if calibration is None else calibration.operating_points,
-        score_quality=() if run.evaluations.get(split) is None else probability_rows(run.evaluations[split]),
+        score_quality=() if evaluation is None else probability_rows(evaluation),
+        class_quality=() if evaluation is None else class_quality_rows(evaluation),
+        score_figures={} if evaluation is None else _score_figures(evaluation),
         subgroup_figure=None if run.subgroups is None else _subgroup_figure(run.subgroups),
         subgroup_lines=() if run.subgroups is None else tuple(describe_subgroups(run.subgroups)),
     )
@@ -153,6 +164,13 @@ def _fraction(values: BoolArray, predictions: Predictions) -> str:
     interval = percentile_interval(resampled)
     text = f"{100 * values.mean():.0f} %"
     return text if np.isnan(interval.low) else f"{text} ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
+
+
+def _score_figures(evaluation: EvaluationResult) -> dict[str, Markup]:
+    """Return the figures of the scores as probabilities; none for an evaluation of an earlier version."""
+    if evaluation.score_curves is None:
+        return {}
+    return {name: inline_svg(draw(evaluation), name=name) for name, draw in SCORE_FIGURES.items()}
 
 
 def _subgroup_figure(report: SubgroupReport) -> Markup:

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from lesionlens.evaluation.registry import METRICS, Scope, parse_scope
+from lesionlens.evaluation.metric import Scope
+from lesionlens.evaluation.registry import METRICS, parse_scope
 from lesionlens.runs.train_schema import ConfigSection
 
 

@@ -17,8 +17,8 @@ from lesionlens.core.errors import LesionLensError, ModelError, RunError
 from lesionlens.core.fileio import write_text
 from lesionlens.core.json_file import read_json, write_json
 from lesionlens.core.types import FloatArray
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.rank_correlation import bootstrap_rank_correlation, rank_correlation
-from lesionlens.evaluation.registry import OVERALL
 from lesionlens.evaluation.result import Estimate, EstimateCaveat
 from lesionlens.explanation.crop_weights import measure_crop_weights
 from lesionlens.explanation.map_agreement import measure_map_agreement

@@ -19,9 +19,10 @@ from lesionlens.evaluation.comparison.bootstrap import (
 )
 from lesionlens.evaluation.compute import metric_values
 from lesionlens.evaluation.lesion_counts import count_lesions
+from lesionlens.evaluation.metric import MetricKey
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions
-from lesionlens.evaluation.registry import MetricKey, check_metric_keys
+from lesionlens.evaluation.registry import check_metric_keys
 from lesionlens.reproduction.claim_evidence import LesionSample
 from lesionlens.reproduction.claim_hypotheses import Contrast
 from lesionlens.reproduction.column_spec import ColumnSpec

@@ -12,7 +12,7 @@ from rich.table import Table
 from lesionlens.core.console import print_line, progress_bar
 from lesionlens.core.errors import LesionLensError, unknown_name_message
 from lesionlens.datasets.issues import pluralize
-from lesionlens.evaluation.registry import Aggregate
+from lesionlens.evaluation.metric import Aggregate
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.mask_steps import MaskStep, SegmenterStep
 from lesionlens.reproduction.planner import TablePlan

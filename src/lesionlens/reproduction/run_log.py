@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from lesionlens.core.errors import RunError
-from lesionlens.evaluation.registry import OVERALL
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.result import Estimate, EstimateCaveat
 from lesionlens.reproduction.planner import RunCell
 

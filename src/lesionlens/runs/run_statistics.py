@@ -15,7 +15,8 @@ from scipy import stats
 from lesionlens.core.fileio import atomic_write
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, format_scope
-from lesionlens.evaluation.registry import Aggregate, MetricKey, metric_title
+from lesionlens.evaluation.metric import Aggregate, MetricKey
+from lesionlens.evaluation.registry import metric_title
 from lesionlens.evaluation.result import EvaluationResult
 
 _TEXT_COLUMNS = ("metric", "class", "aggregate")

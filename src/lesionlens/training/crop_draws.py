@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lesionlens.core.errors import DataError, RunError
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import Scope
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
-from lesionlens.evaluation.registry import Scope
 from lesionlens.imaging.crops import RANDOM_CROPS
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import InferenceInputs, inputs_from_table

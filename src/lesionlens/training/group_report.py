@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from lesionlens.core.fileio import write_text
-from lesionlens.evaluation.registry import Aggregate, MetricKey
+from lesionlens.evaluation.metric import Aggregate, MetricKey
 from lesionlens.evaluation.result import Estimate, EstimateCaveat, write_evaluation
 from lesionlens.report.group import GroupReport, MeanOverRuns, ReportedRun, build_group_report
 from lesionlens.report.load import load_run

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from lesionlens.data.dataset import Batch
 from lesionlens.evaluation.compute import compute_metrics, macro
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
-from lesionlens.evaluation.registry import OVERALL
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier
 from lesionlens.models.tta import predict_proba

@@ -23,9 +23,9 @@ from lesionlens.evaluation.comparison.runs import compare_runs
 from lesionlens.evaluation.comparison.tables import comparison_table
 from lesionlens.evaluation.comparison.tests import mcnemar
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import write_predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.runs.schema import Recipe
 

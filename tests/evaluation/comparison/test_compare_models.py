@@ -19,8 +19,8 @@ from lesionlens.evaluation.comparison.bootstrap import (
     permutation_test,
 )
 from lesionlens.evaluation.comparison.tests import mcnemar
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL
 
 from ...helpers.random_predictions import random_predictions
 

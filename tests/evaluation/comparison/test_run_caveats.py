@@ -7,7 +7,7 @@ import pytest
 
 from lesionlens.evaluation.comparison.runs import compare_runs
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.registry import MACRO, OVERALL
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.result import EvaluationResult
 
 from ...helpers.random_predictions import random_predictions

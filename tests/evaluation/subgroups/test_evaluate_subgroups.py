@@ -12,9 +12,9 @@ from sklearn.metrics import recall_score, roc_auc_score
 
 from lesionlens.core.errors import ComparisonError, PredictionsError
 from lesionlens.core.types import BoolArray
+from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.metrics import safe_divide
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, OVERALL
 from lesionlens.evaluation.subgroups import permutation
 from lesionlens.evaluation.subgroups.evaluate import (
     evaluate_subgroups,

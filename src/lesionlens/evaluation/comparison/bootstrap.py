@@ -19,8 +19,9 @@ from lesionlens.evaluation.comparison.result import (
 from lesionlens.evaluation.compute import averaged_classes, metric_values
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.lesion_counts import LesionCounts, count_lesions
+from lesionlens.evaluation.metric import MACRO, MetricKey, Scope
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MACRO, MetricKey, Scope, check_metric_keys, get_metric
+from lesionlens.evaluation.registry import check_metric_keys, get_metric
 from lesionlens.evaluation.thresholds import DecisionRule
 
 BOOTSTRAP = "bootstrap"
@@ -114,7 +115,7 @@ def bootstrap_differences(
     return [
         bootstrap_result(
             float(difference),
-            differences,
+            get_metric(key[0]).resampled_differences(float(difference), differences),
             lesions.total,
             confidence=confidence,
             n_decisive=count_decisive_lesions(lesions, key),

@@ -13,8 +13,9 @@ from lesionlens.evaluation.caveats import (
 )
 from lesionlens.evaluation.comparison.result import MetricComparison, select_pairs
 from lesionlens.evaluation.formatting import display_name, format_metric
+from lesionlens.evaluation.metric import MetricKey
 from lesionlens.evaluation.predictions import Predictions, format_examples
-from lesionlens.evaluation.registry import METRICS, MetricKey
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import EvaluationResult
 
 RunEvaluations = Mapping[str, EvaluationResult]

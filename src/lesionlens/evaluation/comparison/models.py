@@ -18,8 +18,8 @@ from lesionlens.evaluation.comparison.result import (
 )
 from lesionlens.evaluation.comparison.tests import mcnemar
 from lesionlens.evaluation.compute import metric_values
+from lesionlens.evaluation.metric import OVERALL, MetricKey
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import OVERALL, MetricKey
 from lesionlens.evaluation.thresholds import DecisionRule, is_correct
 
 _MIN_IMAGES_DELONG = 2  # positive and negative images each that DeLong's test needs

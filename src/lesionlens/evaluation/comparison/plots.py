@@ -35,11 +35,12 @@ from lesionlens.evaluation.formatting import (
     format_p_value,
     format_value,
 )
+from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.metrics import ThresholdSweep, auc, downsample_curve, roc_curve, threshold_sweep
 from lesionlens.evaluation.panel_grid import PanelGrid, SquarePanel
 from lesionlens.evaluation.plots import plot_chance_line, plot_roc_curve
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import METRICS, OVERALL
+from lesionlens.evaluation.registry import METRICS
 
 _PANEL_SIDE, _MAX_COLUMNS = 1.95, 3  # inches; panels per row
 _FOREST_SIDE = 2.4  # inches: width of the plot of the differences

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from lesionlens.core.errors import ComparisonError, unknown_name_message
 from lesionlens.core.types import BoolArray, FloatArray
-from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, MetricKey, Scope
+from lesionlens.evaluation.metric import MACRO, OVERALL, MetricKey, Scope
+from lesionlens.evaluation.registry import METRICS, TABULATED_METRICS
 from lesionlens.evaluation.thresholds import positive_class
 
 Alternative = Literal["two-sided", "less", "greater"]

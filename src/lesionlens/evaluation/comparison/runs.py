@@ -22,8 +22,9 @@ from lesionlens.evaluation.comparison.tests import (
     two_sample_t,
     wilcoxon,
 )
+from lesionlens.evaluation.metric import MetricKey
 from lesionlens.evaluation.predictions import format_examples
-from lesionlens.evaluation.registry import MetricKey, check_metric_keys
+from lesionlens.evaluation.registry import check_metric_keys
 
 _UNDEFINED_RESULT = SignificanceResult(
     math.nan, math.nan, math.nan, math.nan, math.nan, 0, "runs", "not defined", "undefined in too many runs"

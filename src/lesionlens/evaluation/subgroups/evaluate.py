@@ -14,14 +14,9 @@ from lesionlens.evaluation.comparison.result import holm
 from lesionlens.evaluation.compute import ValuesByMetric, average_over_classes, compute_metrics
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.lesion_counts import LesionCounts, count_lesions
+from lesionlens.evaluation.metric import MACRO, OVERALL, MetricKey
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import (
-    MACRO,
-    METRICS,
-    OVERALL,
-    MetricKey,
-    check_metric_keys,
-)
+from lesionlens.evaluation.registry import METRICS, check_metric_keys
 from lesionlens.evaluation.subgroups.grouping import Grouping
 from lesionlens.evaluation.subgroups.permutation import (
     SUBGROUP_CHUNK_SIZE,
@@ -261,14 +256,16 @@ class _GroupPart:
         low = high = difference_low = difference_high = np.nan
         if resampled is not None and not np.isnan(value) and self.is_large_enough:
             caveats += self._small_count_caveats(key)
-            low, high, undefined = percentile_interval(resampled[0], confidence=confidence)
+            metric = METRICS[key[0]]
+            low, high, undefined = metric.interval(np.asarray(value), resampled[0], confidence=confidence)
             if undefined > _MAX_UNDEFINED_FRACTION:
                 caveats.append(f"undefined in {100 * undefined:.0f} % of the resamples")
             rest_low = percentile_interval(resampled[1], confidence=confidence).low
             if np.isnan([low, rest_low]).any():
                 caveats.append("the same in (nearly) every resample: there is no interval of the difference")
             else:
-                interval = percentile_interval(resampled[0] - resampled[1], confidence=confidence)
+                differences = metric.resampled_differences(value - rest, resampled[0] - resampled[1])
+                interval = percentile_interval(differences, confidence=confidence)
                 difference_low, difference_high = interval.low, interval.high
         numbers = value, low, high, rest, value - rest, difference_low, difference_high
         return SubgroupMetric(*key, *numbers, excluded_classes=excluded, caveats=tuple(caveats))

@@ -30,7 +30,7 @@ from lesionlens.core.fonts import text_height, text_width, wrap_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.formatting import display_name, format_metric
-from lesionlens.evaluation.registry import MetricKey
+from lesionlens.evaluation.metric import MetricKey
 from lesionlens.evaluation.subgroups.result import (
     FAMILY_ALPHA,
     MIN_GROUP_LESIONS,

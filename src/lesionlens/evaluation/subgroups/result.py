@@ -11,7 +11,7 @@ from lesionlens.core.errors import PredictionsError
 from lesionlens.core.json_file import write_json
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.core.tabular import write_csv_columns
-from lesionlens.evaluation.registry import Aggregate, MetricKey, Scope
+from lesionlens.evaluation.metric import Aggregate, MetricKey, Scope
 
 SUBGROUPS_FORMAT = "lesionlens-subgroups/1"
 FAMILY_ALPHA = 0.05  # of all tests of a report together

@@ -20,7 +20,8 @@ from lesionlens.evaluation.formatting import (
     format_p_value,
     format_value,
 )
-from lesionlens.evaluation.registry import METRICS, MetricKey
+from lesionlens.evaluation.metric import MetricKey
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.subgroups.result import (
     FAMILY_ALPHA,
     MIN_GROUP_LESIONS,
