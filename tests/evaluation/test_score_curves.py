@@ -1,7 +1,7 @@
 """Reliability, risk–coverage and decision curves, predictive values and intervals of calibration errors."""
 
 import json
-from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,20 +11,20 @@ from lesionlens.core.bootstrap import bias_corrected_interval, percentile_interv
 from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.metric import OVERALL
-from lesionlens.evaluation.metrics import threshold_sweep
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictive_values import parse_prevalence
 from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.score_bins import BinnedEvents
 from lesionlens.evaluation.score_curves import (
     ANSWERED_FRACTIONS,
     LARGEST_SCORE,
     PROBABILITY_THRESHOLDS,
     compute_score_curves,
-    net_benefit,
+    net_benefits,
     treat_all_benefit,
 )
 from lesionlens.evaluation.score_plots import SCORE_FIGURES
-from lesionlens.evaluation.score_quality import ScoredImages, binned_calibration_error, risk_by_coverage
+from lesionlens.evaluation.score_quality import ScoredImages, risk_by_coverage
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.dirichlet([0.6] * 3, size=300)
@@ -52,20 +52,24 @@ def test_reliability_equals_scikit_learn() -> None:
 
 
 def test_net_benefit_equals_its_definition() -> None:
-    score, positive = np.round(SCORES[:, 0], 2), LABELS == 0
-    expected = []
-    for t in PROBABILITY_THRESHOLDS:
-        true = sum(1 for s, y in zip(score, positive, strict=True) if s >= t and y)
-        false = sum(1 for s, y in zip(score, positive, strict=True) if s >= t and not y)
-        expected.append(true / 300 - false / 300 * t / (1 - t))
-    np.testing.assert_allclose(
-        net_benefit(threshold_sweep(positive, score), PROBABILITY_THRESHOLDS), expected
-    )
-    everything = net_benefit(threshold_sweep(positive, np.ones(300)), PROBABILITY_THRESHOLDS)
-    np.testing.assert_allclose(everything, treat_all_benefit(positive.mean(), PROBABILITY_THRESHOLDS))
-    np.testing.assert_allclose(
-        net_benefit(threshold_sweep(positive, np.zeros(300)), PROBABILITY_THRESHOLDS), 0
-    )
+    score, positive = np.round(SCORES, 2), np.eye(3, dtype=bool)[LABELS]
+    expected = np.zeros((3, len(PROBABILITY_THRESHOLDS)))
+    for k, (step, t) in product(range(3), enumerate(PROBABILITY_THRESHOLDS)):
+        true = sum(1 for s, y in zip(score[:, k], positive[:, k], strict=True) if s >= t and y)
+        false = sum(1 for s, y in zip(score[:, k], positive[:, k], strict=True) if s >= t and not y)
+        expected[k, step] = true / 300 - false / 300 * t / (1 - t)
+    computed = net_benefits(ScoredImages(score, positive, [0, 1, 2]), PROBABILITY_THRESHOLDS)
+    np.testing.assert_allclose(computed, expected, atol=1e-12)
+
+
+def test_net_benefit_of_one_decision_for_all_images() -> None:
+    positive = np.eye(3, dtype=bool)[LABELS]
+    everything = net_benefits(ScoredImages(np.ones((300, 3)), positive, [0, 1, 2]), PROBABILITY_THRESHOLDS)
+    for k in range(3):
+        expected = treat_all_benefit(positive[:, k].mean(), PROBABILITY_THRESHOLDS)
+        np.testing.assert_allclose(everything[k], expected, atol=1e-12)
+    nothing = net_benefits(ScoredImages(np.zeros((300, 3)), positive, [0, 1, 2]), PROBABILITY_THRESHOLDS)
+    np.testing.assert_array_equal(nothing, 0)
 
 
 def test_risk_is_that_of_the_most_confident_images() -> None:
@@ -77,15 +81,12 @@ def test_risk_is_that_of_the_most_confident_images() -> None:
 
 def test_weighted_curves_equal_repeated_images() -> None:
     weights = np.random.default_rng(1).integers(0, 3, size=(2, 300))
-    weighted = compute_score_curves(PREDICTIONS, weights)
+    images = ScoredImages(SCORES, np.eye(3, dtype=bool)[LABELS], [0, 1, 2])
+    weighted = compute_score_curves({"model": images}, CLASSES, weights)
     for row, weight in enumerate(weights):
         rows = np.repeat(np.arange(300), weight)
-        ids = np.arange(len(rows)).astype(str)
-        copies = replace(
-            PREDICTIONS, image_id=ids, lesion_id=ids, label=PREDICTIONS.label[rows], scores=SCORES[rows],
-            calibrated_scores=0.5 * SCORES[rows] + 0.5 / 3, prediction_sets=None,
-        )  # fmt: skip
-        repeated = compute_score_curves(copies)
+        copies = ScoredImages(SCORES[rows], images.positive[rows], [0, 1, 2])
+        repeated = compute_score_curves({"model": copies}, CLASSES)
         for key, values in weighted.items():
             if key[0] != "reliability":  # whose bins are those of the images, not of a resample
                 np.testing.assert_allclose(values[row], repeated[key], atol=1e-12, err_msg=str(key))
@@ -158,9 +159,10 @@ def test_intervals_of_calibration_errors_contain_the_true_error() -> None:
     for _ in range(100):
         scores = rng.beta(2, 1.2, 150)
         outcomes = rng.random(150) < 0.5 + 0.6 * (scores - 0.5)
-        value = binned_calibration_error(scores, outcomes)
+        events = BinnedEvents(scores[:, None], outcomes[:, None])
+        value = events.calibration_error()[0]
         weights = rng.multinomial(150, np.full(150, 1 / 150), size=200).astype(float)
-        resampled = binned_calibration_error(scores, outcomes, weights)
+        resampled = events.calibration_error(weights)[:, 0]
         interval, plain = bias_corrected_interval(value, resampled), percentile_interval(resampled)
         corrected += interval.low <= true_error <= interval.high
         percentile += plain.low <= true_error <= plain.high

@@ -1,5 +1,7 @@
 """Quality of scores as probabilities against scikit-learn, hand loops and cases with a known answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sklearn.metrics
@@ -9,13 +11,12 @@ from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.metric import OVERALL
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
 from lesionlens.evaluation.registry import METRICS
+from lesionlens.evaluation.score_bins import BinnedEvents, equal_mass_bins
 from lesionlens.evaluation.score_quality import (
     ScoredImages,
     area_under_risk_coverage,
-    binned_calibration_error,
     brier_score,
     classwise_calibration_error,
-    equal_mass_bins,
     expected_calibration_error,
     log_loss,
     set_coverage,
@@ -64,21 +65,21 @@ def test_debiased_error_of_calibrated_scores_is_near_zero() -> None:
         bins = equal_mass_bins(score, 15)
         gaps = [abs(outcome[bins == b].mean() - score[bins == b].mean()) for b in range(15)]
         plain.append(np.mean(gaps))
-        debiased.append(binned_calibration_error(score, outcome))
+        debiased.append(BinnedEvents(score[:, None], outcome[:, None]).calibration_error()[0])
     assert np.mean(debiased) < 0.7 * np.mean(plain)
 
 
 def test_weights_equal_repeated_images() -> None:
     weights = np.random.default_rng(3).integers(0, 3, size=(3, 400))
     sets = SCORES > 0.3
-    weighted = IMAGES._replace(weights=weights, sets=sets)
+    images = replace(IMAGES, sets=sets)
     for metric in (brier_score, log_loss, area_under_risk_coverage, set_coverage, set_size):
-        for row, value in zip(weights, metric(weighted), strict=True):
+        for row, value in zip(weights, metric(images, weights), strict=True):
             rows = np.repeat(np.arange(400), row)
-            repeated = ScoredImages(SCORES[rows], POSITIVE[rows], [0, 1, 2], None, sets[rows])
+            repeated = ScoredImages(SCORES[rows], POSITIVE[rows], [0, 1, 2], sets[rows])
             assert value == pytest.approx(float(metric(repeated)))
     bins = equal_mass_bins(SCORES.max(axis=1), 15)
-    assert expected_calibration_error(weighted).shape == (3,)
+    assert expected_calibration_error(images, weights).shape == (3,)
     assert len(np.unique(bins)) == 15
 
 

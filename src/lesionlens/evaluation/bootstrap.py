@@ -7,7 +7,7 @@ import numpy as np
 
 from lesionlens.core.bootstrap import cluster_bootstrap_weights
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.compute import ValuesByMetric, compute_metrics
+from lesionlens.evaluation.compute import ValuesByMetric, compute_metrics, scored_images
 from lesionlens.evaluation.metrics import tpr_at_fpr
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.score_curves import CurveKey, compute_score_curves
@@ -41,11 +41,12 @@ def bootstrap_metrics(
     values: list[ValuesByMetric] = []
     tpr_curves: list[dict[int, FloatArray]] = []
     score_curves: list[dict[CurveKey, FloatArray]] = []
+    images = scored_images(predictions)
     for weights in cluster_bootstrap_weights(predictions.lesion_id, n_resamples=n_resamples, seed=seed):
-        chunk = compute_metrics(predictions, decision=decision, weights=weights)
+        chunk = compute_metrics(predictions, decision=decision, weights=weights, images=images)
         values.append(chunk.values)
         tpr_curves.append(dict(enumerate(map(tpr_at_fpr, chunk.sweeps))))
-        score_curves.append(compute_score_curves(predictions, weights))
+        score_curves.append(compute_score_curves(images, predictions.classes, weights))
     return BootstrapMetrics(
         _concatenate(values), tuple(_concatenate(tpr_curves).values()), _concatenate(score_curves)
     )

@@ -1,6 +1,7 @@
 """Compute every metric of one set of predictions in one pass: per class, and for all images together."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,11 +43,13 @@ def compute_metrics(
     decision: DecisionRule,
     weights: NDArray[Any] | None = None,
     names: Collection[str] = METRICS.keys(),
+    images: Mapping[str, ScoredImages] | None = None,
 ) -> MetricValues:
     """Compute metrics of each class and of all images for each row of ``weights``, (…, n).
 
     Every image must have a label. Averages over classes are left to `average_over_classes`: the caller knows which
-    classes can be averaged. ``names`` are the metrics to compute, by default every one.
+    classes can be averaged. ``names`` are the metrics to compute, by default every one; ``images`` the result of
+    `scored_images`, to compute it once for many calls.
     """
     targets = predictions.targets()
     positive = targets[:, None] == np.arange(len(predictions.classes))
@@ -62,7 +65,7 @@ def compute_metrics(
             **_ranking_values(sweeps, predictions.classes, names),
             **_decision_values(counts, predictions.classes, names),
             **_overall_values(positive, correct, weights, names),
-            **_probability_values(predictions, positive, weights, names),
+            **_probability_values(images or scored_images(predictions), predictions.classes, weights, names),
         },
         sweeps,
     )
@@ -104,27 +107,41 @@ def _overall_values(
     }
 
 
+def scored_images(predictions: Predictions) -> dict[str, ScoredImages]:
+    """Return the images with the scores of the model ("model") and, if there are any, calibrated ones ("calibrated").
+
+    Every image must have a label.
+    """
+    positive = predictions.targets()[:, None] == np.arange(len(predictions.classes))
+    images = ScoredImages(
+        predictions.scores, positive, predictions.scored_columns, predictions.prediction_sets
+    )
+    if predictions.calibrated_scores is None:
+        return {"model": images}
+    return {"model": images, "calibrated": replace(images, scores=predictions.calibrated_scores)}
+
+
 def _probability_values(
-    predictions: Predictions, positive: BoolArray, weights: NDArray[Any] | None, names: Collection[str]
+    images: Mapping[str, ScoredImages],
+    classes: tuple[str, ...],
+    weights: NDArray[Any] | None,
+    names: Collection[str],
 ) -> ValuesByMetric:
     """Return the metrics of the scores as probabilities, as far as the predictions have the fields."""
-    images = ScoredImages(
-        predictions.scores, positive, predictions.scored_columns, weights, predictions.prediction_sets
-    )
-    by_field = {"": images}
-    if predictions.calibrated_scores is not None:
-        by_field["calibrated_scores"] = images._replace(scores=predictions.calibrated_scores)
-    if predictions.prediction_sets is not None:
-        by_field["prediction_sets"] = images
+    by_field = {"": images["model"]}
+    if "calibrated" in images:
+        by_field["calibrated_scores"] = images["calibrated"]
+    if images["model"].sets is not None:
+        by_field["prediction_sets"] = images["model"]
     values: ValuesByMetric = {}
     for metric in METRICS.values():
         if metric.kind != "probability" or metric.name not in names or metric.field not in by_field:
             continue
         if metric.class_function:
-            by_class = metric.class_function(by_field[metric.field])
-            values |= {(metric.name, name): by_class[..., k] for k, name in enumerate(predictions.classes)}
+            by_class = metric.class_function(by_field[metric.field], weights)
+            values |= {(metric.name, name): by_class[..., k] for k, name in enumerate(classes)}
         if metric.probability_function:
-            values[metric.name, OVERALL] = metric.probability_function(by_field[metric.field])
+            values[metric.name, OVERALL] = metric.probability_function(by_field[metric.field], weights)
     return values
 
 

@@ -8,7 +8,7 @@ from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.binarize import to_binary_task
 from lesionlens.evaluation.bootstrap import BootstrapMetrics, bootstrap_metrics
 from lesionlens.evaluation.caveats import dataset_caveats, leakage_caveats
-from lesionlens.evaluation.compute import MetricValues, compute_metrics
+from lesionlens.evaluation.compute import MetricValues, compute_metrics, scored_images
 from lesionlens.evaluation.estimates import build_estimates
 from lesionlens.evaluation.metrics import ClassCurves, compute_class_curves
 from lesionlens.evaluation.predictions import Predictions
@@ -103,7 +103,9 @@ def evaluate(
         task=task_classes,
         thresholds=dict(thresholds.values) if thresholds else {},
         threshold_rule=thresholds.rule if thresholds else "",
-        score_curves=build_score_curves(labeled, resampled_curves, confidence=confidence),
+        score_curves=build_score_curves(
+            scored_images(labeled), labeled.classes, resampled_curves, confidence=confidence
+        ),
         prevalence=by_class,
         predictive_values=predictive_values(by_class, point.values, resampled_values, confidence=confidence),
     )

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from lesionlens.core.bootstrap import Interval, bias_corrected_interval, percentile_interval, remove_bias
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.score_quality import ScoredImages
 
 
 class Aggregate(Enum):
@@ -71,12 +70,12 @@ class Metric:
         Formula or short description, as in the documentation.
     class_function
         Values of each class: from a `ThresholdSweep`, (…,), for kind "ranking", from `ConfusionCounts`, (…, k), for
-        kind "decision", and from `ScoredImages`, (…, k), for kind "probability"; None for a metric without a value per
-        class.
+        kind "decision", and from `ScoredImages` and weights, (…, k), for kind "probability"; None for a metric without
+        a value per class.
     overall_function
         Value of all images together, from (positive, correct, weights), (…,); None for a metric without one.
     probability_function
-        Value of all images together, from `ScoredImages`, (…,), for kind "probability".
+        Value of all images together, from `ScoredImages` and weights, (…,), for kind "probability".
     field
         Field of `Predictions` without which the metric does not exist: ``calibrated_scores`` or ``prediction_sets``.
     highest
@@ -103,9 +102,9 @@ class Metric:
     title: str
     kind: Literal["ranking", "decision", "overall", "probability"]
     definition: str
-    class_function: Callable[[Any], FloatArray] | None = None
+    class_function: Callable[..., FloatArray] | None = None
     overall_function: Callable[..., FloatArray] | None = None
-    probability_function: Callable[[ScoredImages], FloatArray] | None = None
+    probability_function: Callable[..., FloatArray] | None = None
     field: str = ""
     highest: float = 1.0
     averages: tuple[Average, ...] = ()

@@ -1,16 +1,16 @@
 """Curves of the scores as probabilities: reliability, risk against coverage, and net benefit, with bootstrap bands."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
 
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.metrics import CurveValues, ThresholdSweep, threshold_sweep, to_curve
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.score_quality import ScoredImages, bin_rates, risk_by_coverage
+from lesionlens.evaluation.metrics import CurveValues, to_curve
+from lesionlens.evaluation.score_bins import BinRates, sum_by_group
+from lesionlens.evaluation.score_quality import ScoredImages, Weights, risk_by_coverage
 
 ANSWERED_FRACTIONS = np.linspace(0.05, 1, 96)
 """Fractions of the images at which the risk is computed."""
@@ -71,31 +71,46 @@ def _parse_curves(record: Mapping[str, Any]) -> CurvesByScores:
 
 
 def compute_score_curves(
-    predictions: Predictions, weights: NDArray[Any] | None = None
+    images_by_scores: Mapping[str, ScoredImages], classes: Sequence[str], weights: Weights = None
 ) -> dict[CurveKey, FloatArray]:
-    """Return the ordinates of every curve, (…, g), for each row of ``weights``, (…, n).
-
-    Every image must have a label.
-    """
+    """Return the ordinates of every curve, (…, g), for each row of ``weights``, (…, n)."""
     values: dict[CurveKey, FloatArray] = {}
-    for scores, images in _images_by_scores(predictions, weights).items():
-        for name, (confidence, happened) in _events(images, predictions.classes).items():
-            values["reliability", scores, name] = bin_rates(confidence, happened, weights).rate
-        values["risk_coverage", scores, LARGEST_SCORE] = risk_by_coverage(images, ANSWERED_FRACTIONS)
-        for k, name in enumerate(predictions.classes):
-            sweep = threshold_sweep(images.positive[:, k], images.scores[:, k], weights)
-            values["net_benefit", scores, name] = net_benefit(sweep, PROBABILITY_THRESHOLDS)
+    for scores, images in images_by_scores.items():
+        rates = _reliability(images, weights).rate
+        benefits = net_benefits(images, PROBABILITY_THRESHOLDS, weights)
+        for k, name in enumerate((LARGEST_SCORE, *classes)):
+            values["reliability", scores, name] = rates[..., k, :]
+        values["risk_coverage", scores, LARGEST_SCORE] = risk_by_coverage(images, ANSWERED_FRACTIONS, weights)
+        for k, name in enumerate(classes):
+            values["net_benefit", scores, name] = benefits[..., k, :]
     return values
 
 
+def _reliability(images: ScoredImages, weights: Weights) -> BinRates:
+    """Return the bins of the largest score and then of each class, each (…, 1 + k, b)."""
+    pairs = zip(images.largest_score_bins.rates(weights), images.class_bins.rates(weights), strict=True)
+    return BinRates(*(np.concatenate(pair, axis=-2) for pair in pairs))
+
+
 def build_score_curves(
-    predictions: Predictions, resampled: Mapping[CurveKey, FloatArray] | None, *, confidence: float
+    images_by_scores: Mapping[str, ScoredImages],
+    classes: Sequence[str],
+    resampled: Mapping[CurveKey, FloatArray] | None,
+    *,
+    confidence: float,
 ) -> ScoreCurves:
-    """Return the curves of predictions, with a band from the resampled ordinates, (r, g), of `compute_score_curves`."""
-    curves = {
-        key: _make_curve(_abscissae(predictions, key), y, resampled[key] if resampled else None, confidence)
-        for key, y in compute_score_curves(predictions).items()
-    }
+    """Return the curves, with a band from the resampled ordinates, (r, g), of `compute_score_curves`."""
+    bins = {scores: _reliability(images, None) for scores, images in images_by_scores.items()}
+    curves: dict[CurveKey, BandedCurve] = {}
+    for key, y in compute_score_curves(images_by_scores, classes).items():
+        kind, scores, name = key
+        x = ANSWERED_FRACTIONS if kind == "risk_coverage" else PROBABILITY_THRESHOLDS
+        used = np.ones(len(y), dtype=np.bool_)
+        if kind == "reliability":
+            row = (LARGEST_SCORE, *classes).index(name)
+            x, used = bins[scores].mean_score[row], bins[scores].n_images[row] > 0
+        band = None if resampled is None else resampled[key][:, used]
+        curves[key] = _make_curve(x[used], y[used], band, confidence)
     return ScoreCurves(
         reliability=_by_class(curves, "reliability"),
         risk_coverage=_by_class(curves, "risk_coverage")[LARGEST_SCORE],
@@ -111,14 +126,6 @@ def _by_class(curves: Mapping[CurveKey, BandedCurve], selected: str) -> dict[str
     return nested
 
 
-def _abscissae(predictions: Predictions, key: CurveKey) -> FloatArray:
-    kind, scores, name = key
-    if kind != "reliability":
-        return ANSWERED_FRACTIONS if kind == "risk_coverage" else PROBABILITY_THRESHOLDS
-    images = _images_by_scores(predictions, None)[scores]
-    return bin_rates(*_events(images, predictions.classes)[name]).mean_score
-
-
 def _make_curve(x: FloatArray, y: FloatArray, resampled: FloatArray | None, confidence: float) -> BandedCurve:
     if resampled is None:
         return BandedCurve(to_curve(x), to_curve(y))
@@ -127,35 +134,32 @@ def _make_curve(x: FloatArray, y: FloatArray, resampled: FloatArray | None, conf
     return BandedCurve(*map(to_curve, (x, y, low, high)))
 
 
-def _images_by_scores(predictions: Predictions, weights: NDArray[Any] | None) -> dict[str, ScoredImages]:
-    positive = predictions.targets()[:, None] == np.arange(len(predictions.classes))
-    images = ScoredImages(predictions.scores, positive, predictions.scored_columns, weights)
-    if predictions.calibrated_scores is None:
-        return {"model": images}
-    return {"model": images, "calibrated": images._replace(scores=predictions.calibrated_scores)}
+def net_benefits(images: ScoredImages, thresholds: FloatArray, weights: Weights = None) -> FloatArray:
+    """Return TP / n − FP / n · t / (1 − t) of each class at threshold probabilities t, (…, k, t).
 
-
-def _events(images: ScoredImages, classes: Iterable[str]) -> dict[str, tuple[FloatArray, Any]]:
-    """Return the score and whether its event happened, each (n,), for the largest score and for each class."""
-    by_class = {name: (images.scores[:, k], images.positive[:, k]) for k, name in enumerate(classes)}
-    return {LARGEST_SCORE: (images.confidence, images.correct), **by_class}
-
-
-def net_benefit(sweep: ThresholdSweep, thresholds: FloatArray) -> FloatArray:
-    """Return TP / n − FP / n · t / (1 − t) at threshold probabilities t, (…, t) (Vickers and Elkin 2006).
-
-    The net benefit is in units of true positives per image: a threshold probability t accepts (1 − t) / t false
-    positives for each true positive. Images with a score of t or more are predicted positive.
+    The net benefit (Vickers and Elkin 2006) is in units of true positives per image: a threshold probability t accepts
+    (1 − t) / t false positives for each true positive. Images with a score of t or more are predicted positive.
     """
-    above = np.searchsorted(
-        -sweep.thresholds, -thresholds, side="right"
-    )  # number of distinct scores of t or more
-    n_images = (sweep.true_positives + sweep.false_positives)[..., -1:]
-    true, false = (
-        np.concatenate([np.zeros_like(counts[..., :1]), counts], axis=-1)[..., above]
-        for counts in (sweep.true_positives, sweep.false_positives)
-    )
-    return np.asarray((true - false * thresholds / (1 - thresholds)) / n_images)
+    weight = np.ones(len(images.scores)) if weights is None else np.asarray(weights, dtype=np.float64)
+    n_images = weight.sum(axis=-1)[..., None, None]
+    sums = _sums_by_threshold(images, thresholds) @ np.moveaxis(weight, -1, 0)
+    shape = (2, images.scores.shape[1], len(thresholds) + 1, *sums.shape[1:])
+    above = np.cumsum(sums.reshape(shape)[:, :, ::-1], axis=2)[:, :, -2::-1]  # of a threshold or more
+    predicted, true = np.moveaxis(above, (1, 2), (-2, -1))
+    return np.asarray((true - (predicted - true) * thresholds / (1 - thresholds)) / n_images)
+
+
+def _sums_by_threshold(images: ScoredImages, thresholds: FloatArray) -> csr_array:
+    """Return the matrix that sums weights of images, and of images of the class, by class and highest threshold."""
+    groups = np.searchsorted(
+        thresholds, images.scores, side="right"
+    )  # number of thresholds that a score reaches
+    blocks = [
+        sum_by_group(groups[:, k], value[:, k], len(thresholds) + 1)
+        for value in (np.ones(images.scores.shape), images.positive)
+        for k in range(images.scores.shape[1])
+    ]
+    return csr_array(vstack(blocks, format="csr"))
 
 
 def treat_all_benefit(prevalence: float, thresholds: FloatArray) -> FloatArray:
