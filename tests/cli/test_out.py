@@ -21,6 +21,7 @@ FOLDERS = {  # OUT is where the command writes; no input exists, so that an erro
     "evaluate": "evaluate p.csv -o OUT",
     "evaluate-crops": "evaluate-crops run -o OUT",
     "evaluate-maps": "evaluate-maps model table.csv -o OUT",
+    "evaluate-ood": "evaluate-ood model images -o OUT",
     "explain": "explain model images -o OUT",
     "export": "export model -o OUT",
     "reproduce": "reproduce arl/table5 --profile smoke -o OUT",

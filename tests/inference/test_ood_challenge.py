@@ -1,19 +1,25 @@
 """Detectors measured on generated and given unknown images with a small network."""
 
+import csv
+import json
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from lesionlens.core.errors import DataError
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.inference.ood_challenge import evaluate_detectors
+from lesionlens.inference.inputs import collect_inputs
+from lesionlens.inference.ood_challenge import OODEvaluation, OODOptions, evaluate_detectors, group_by_label
+from lesionlens.inference.ood_plots import draw_ood_examples, draw_ood_report, write_ood_figures
+from lesionlens.inference.ood_report import write_ood_report
 from lesionlens.models.factory import make_model_spec
 from lesionlens.models.saved_model import LoadedModel, ModelCard
 from lesionlens.synthesis.unknown_images import CHANGED_KINDS, RENDERED_KINDS, SKIMAGE_FILES
 from lesionlens.uncertainty.ood_detectors import DETECTORS
 
+from ..helpers.figure_layout import layout_faults
 from ..helpers.images import write_image
 
 
@@ -34,20 +40,47 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_every_kind_and_detector_is_measured(loaded: LoadedModel, images: Path) -> None:
-    def measure() -> list[tuple[str, str, int, float]]:
-        results = evaluate_detectors(loaded, [images], folders=[images], num_images=2, n_resamples=5)
-        return [(r.kind, r.detector, r.num_images, r.separation.auroc) for r in results]
+def test_every_kind_and_detector_is_measured(loaded: LoadedModel, images: Path, tmp_path: Path) -> None:
+    def measure() -> OODEvaluation:
+        options = OODOptions(num_images=2, n_resamples=5)
+        known = collect_inputs([images])
+        mine = replace(known, label=("a class that the model does not know",) * 12)
+        return evaluate_detectors(loaded, known, {"mine": mine}, options=options)
 
-    measured = measure()
-    kinds = [*RENDERED_KINDS, *SKIMAGE_FILES, *CHANGED_KINDS, str(images)]
-    assert [row[:2] for row in measured] == [(kind, name) for kind in kinds for name in DETECTORS]
-    assert [row[2] for row in measured] == [2] * (len(measured) - len(DETECTORS)) + [12] * len(DETECTORS)
-    assert all(0 <= row[3] <= 1 for row in measured)
-    assert np.allclose([row[3] for row in measured], [row[3] for row in measure()])
+    report, examples = measure()
+    kinds = [*RENDERED_KINDS, *SKIMAGE_FILES, *CHANGED_KINDS, "mine"]
+    assert [(r.kind, r.detector, r.num_images) for r in report.results] == [
+        (kind, name, 2) for kind in kinds for name in DETECTORS
+    ]
+    assert all(0 <= r.separation.auroc <= 1 for r in report.results)
+    assert measure().report == report
+    assert list(examples) == ["known", *kinds]
+    assert all(image.shape == (128, 128, 3) for shown in examples.values() for image in shown)
+    write_ood_report(tmp_path, report)
+    write_ood_figures(tmp_path, report, examples)
+    record = json.loads((tmp_path / "ood.json").read_text())
+    assert record["num_known"] == record["num_calibrating"] == {"images": 6, "lesions": 6}
+    rows = list(csv.DictReader((tmp_path / "ood.csv").read_text().splitlines()))
+    assert [float(row["auroc"]) for row in rows] == [item["auroc"] for item in record["results"]]
+    assert layout_faults(draw_ood_report(report)) == []
+    assert layout_faults(draw_ood_examples(examples)) == []
+
+
+def test_labels_are_kinds_of_their_own(images: Path) -> None:
+    inputs = collect_inputs([images])
+    assert list(group_by_label("mine", inputs)) == ["mine"]
+    labeled = replace(inputs, label=("wart", "cyst", *[""] * 10))
+    groups = group_by_label("mine", labeled)
+    assert {name: len(group.path) for name, group in groups.items()} == {"mine, wart": 1, "mine, cyst": 1}
 
 
 def test_few_known_lesions_are_rejected(loaded: LoadedModel, images: Path) -> None:
-    known = sorted(images.iterdir())[:9]
+    known = collect_inputs(sorted(images.iterdir())[:9])
     with pytest.raises(DataError, match="of 9 lesions"):
         evaluate_detectors(loaded, known)
+
+
+def test_a_kind_has_one_name(loaded: LoadedModel, images: Path) -> None:
+    known = collect_inputs([images])
+    with pytest.raises(DataError, match="the kind of images 'texture' exists already"):
+        evaluate_detectors(loaded, known, {"texture": known})

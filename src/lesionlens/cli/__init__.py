@@ -17,6 +17,7 @@ from lesionlens.cli import (
     evaluate,
     evaluate_crops,
     evaluate_maps,
+    evaluate_ood,
     explain,
     export,
     models,
@@ -107,6 +108,7 @@ app.command("card")(card.card_command)
 app.command("export")(export.export_command)
 app.command("evaluate-crops")(evaluate_crops.evaluate_crops_command)
 app.command("evaluate-maps")(evaluate_maps.evaluate_maps_command)
+app.command("evaluate-ood")(evaluate_ood.evaluate_ood_command)
 app.command("reproduce", cls=RecipeCommand)(reproduce.reproduce_command)
 app.add_typer(segment.segment_app, name="segment")
 

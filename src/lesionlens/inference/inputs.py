@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -53,6 +54,12 @@ class InferenceInputs:
     lesion_id: tuple[str, ...]
     label: tuple[str, ...]
     mask: tuple[Path | None, ...]
+
+
+def concatenate_inputs(parts: Sequence[InferenceInputs]) -> InferenceInputs:
+    """Return the images of all parts, one after another."""
+    names = ("image_id", "path", "lesion_id", "label", "mask")
+    return InferenceInputs(**{name: tuple(chain(*(getattr(part, name) for part in parts))) for name in names})
 
 
 def collect_inputs(

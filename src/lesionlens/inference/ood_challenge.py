@@ -1,19 +1,23 @@
 """Measure how well detectors find images of unknown kinds, with the features of a model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from lesionlens.core.errors import DataError
-from lesionlens.core.types import StrArray
+from lesionlens.core.missing import is_missing
+from lesionlens.core.types import ProgressCallback, StrArray
 from lesionlens.imaging.decode import read_rgb
 from lesionlens.inference.batch import run_inference
-from lesionlens.inference.inputs import InferenceInputs, collect_inputs
+from lesionlens.inference.inputs import InferenceInputs, collect_inputs, map_labels_to_model_classes
+from lesionlens.inference.ood_report import KNOWN, DetectorResult, OODReport
 from lesionlens.models.saved_model import LoadedModel
 from lesionlens.synthesis.unknown_images import (
     CHANGED_KINDS,
@@ -25,40 +29,47 @@ from lesionlens.synthesis.unknown_images import (
     render_unknown,
 )
 from lesionlens.uncertainty.ood_detectors import DETECTORS, OODDetector, fit_detector
-from lesionlens.uncertainty.ood_evaluation import Separation, evaluate_separation
+from lesionlens.uncertainty.ood_evaluation import evaluate_separation
 
 MIN_KNOWN_LESIONS = 10
 _RENDERED_SIZE = (288, 384)
 _MAX_SHORT_SIDE = 512  # of dermoscopic images before they are changed
+_NUM_EXAMPLES, _EXAMPLE_SIDE = 6, 128  # images of a kind in the figure of examples, and their side in pixels
 
 
-class ChallengeResult(NamedTuple):
-    """Separation of one kind of unknown images by one detector.
+@dataclass(frozen=True, kw_only=True)
+class OODOptions:
+    """Sizes and seed of an evaluation of detectors.
 
     Attributes
     ----------
-    kind
-        Kind of the images, or the folder that contains them.
-    detector
-        Name of the detector.
     num_images
-        Number of unknown images.
-    separation
-        AUROC and FPR95 against known images that calibrated nothing.
+        Number of images of each kind: generated, or sampled from the given ones.
+    n_resamples
+        Number of bootstrap resamples.
+    seed
+        Random seed of halves, images and bootstrap.
     """
 
-    kind: str
-    detector: str
-    num_images: int
-    separation: Separation
+    num_images: int = 40
+    n_resamples: int = 1000
+    seed: int = 0
+
+
+class OODEvaluation(NamedTuple):
+    """Results, and small copies of some images of each kind, (h, w, 3)."""
+
+    report: OODReport
+    examples: dict[str, list[RGBImage]]
 
 
 class _Outputs(NamedTuple):
-    """Features and class scores of images, and their lesions."""
+    """Features and class scores of images, their lesions, and their labels."""
 
     features: NDArray[np.float32]
     scores: NDArray[np.float64]
     lesions: StrArray
+    labels: StrArray
 
     def of(self, detector: str) -> NDArray[np.floating]:
         return self.scores if detector == "msp" else self.features
@@ -66,56 +77,109 @@ class _Outputs(NamedTuple):
 
 def evaluate_detectors(
     loaded: LoadedModel,
-    known: Sequence[str | Path],
+    known: InferenceInputs,
+    unknown: Mapping[str, InferenceInputs] | None = None,
     *,
-    folders: Sequence[Path] = (),
-    num_images: int = 40,
-    n_resamples: int = 1000,
-    seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> list[ChallengeResult]:
+    options: OODOptions | None = None,
+    on_progress: ProgressCallback | None = None,
+) -> OODEvaluation:
     """Measure every detector on every kind of unknown images.
 
-    A random half of the known lesions calibrates the detectors; the images of the other half are compared with the
-    unknown images. Kinds of ``CHANGED_KINDS`` change images of that other half.
+    A random half of the known lesions calibrates the detectors, as ``lesionlens calibrate`` does; the images of the
+    other half are compared with the unknown images. Kinds of ``CHANGED_KINDS`` change images of that other half.
 
     Parameters
     ----------
     loaded
         Model.
     known
-        Images that neither trained nor selected the model: folders, files or tables.
-    folders
-        Folders of further unknown images, a kind each.
-    num_images
-        Number of images of each generated kind.
-    n_resamples, seed
-        Bootstrap resamples, and the random seed of halves, images and bootstrap.
+        Images that neither trained nor selected the model, with any labels.
+    unknown
+        Further unknown images by the name of their kind.
+    options
+        Sizes and seed.
     on_progress
         Called with the number of finished kinds and their total.
 
     Raises
     ------
     DataError
-        The known images are of fewer than 10 lesions, or scikit-image is not installed.
+        The known images are of fewer than 10 lesions, two kinds have the same name, or scikit-image is not installed.
     """
-    inputs = collect_inputs(known)
-    calibrating = _random_half(inputs.lesion_id, seed)
-    fitted_on, held_out = (_outputs(loaded, _select(inputs, rows)) for rows in (calibrating, ~calibrating))
-    detectors = [fit_detector(name, fitted_on.of(name), fitted_on.lesions, seed=seed) for name in DETECTORS]
-    paths = [inputs.path[row] for row in np.flatnonzero(~calibrating)]
-    generators = _generators(paths, seed)
-    results: list[ChallengeResult] = []
-    kinds: list[str | Path] = [*generators, *folders]
+    options, unknown = options or OODOptions(), unknown or {}
+    known = map_labels_to_model_classes(known, loaded.card)
+    calibrating = _random_half(known.lesion_id, options.seed)
+    fitted_on, held_out = (_outputs(loaded, _select(known, rows)) for rows in (calibrating, ~calibrating))
+    detectors = _fit_detectors(fitted_on, options.seed)
+    paths = [known.path[row] for row in np.flatnonzero(~calibrating)]
+    generators = _generators(paths, options.seed)
+    if repeated := {KNOWN, *generators} & set(unknown):
+        raise DataError(f"the kind of images {min(repeated)!r} exists already; rename the folder or table")
+    results: list[DetectorResult] = []
+    examples = {KNOWN: [_thumbnail(path) for path in paths[:_NUM_EXAMPLES]]}
+    kinds = [*generators, *unknown]
     for done, kind in enumerate(kinds):
         if on_progress is not None:
             on_progress(done, len(kinds))
-        if isinstance(kind, Path):
-            unknown = _outputs(loaded, collect_inputs([kind]))
-        else:
-            unknown = _generated_outputs(loaded, [generators[kind](index) for index in range(num_images)])
-        results += _compare(str(kind), detectors, held_out, unknown, n_resamples, seed)
-    return results
+        with TemporaryDirectory() as folder:
+            if kind in unknown:
+                inputs = _sample(unknown[kind], options)
+            else:
+                inputs = _write_images(Path(folder), generators[kind], options.num_images)
+            examples[kind] = [_thumbnail(path) for path in inputs.path[:_NUM_EXAMPLES]]
+            results += _compare(kind, detectors, held_out, _outputs(loaded, inputs), options)
+    report = OODReport(
+        results=tuple(results),
+        num_calibrating=_count(known, calibrating),
+        num_known=_count(known, ~calibrating),
+        weights_sha256=loaded.card.weights_sha256,
+        n_resamples=options.n_resamples,
+        seed=options.seed,
+    )
+    return OODEvaluation(report, examples)
+
+
+def group_by_label(name: str, inputs: InferenceInputs) -> dict[str, InferenceInputs]:
+    """Return the images of a source as kinds: one for each label, or one for all images without labels.
+
+    A kind is named ``NAME``, or ``NAME, LABEL``.
+    """
+    labels = np.array(inputs.label)
+    present = [label for label in dict.fromkeys(inputs.label) if not is_missing(label)]
+    if not present:
+        return {name: inputs}
+    return {f"{name}, {label}": _select(inputs, labels == label) for label in present}
+
+
+def _fit_detectors(outputs: _Outputs, seed: int) -> list[OODDetector]:
+    """Fit every detector, with a mean of each class if every image has a label."""
+    labels = None if (outputs.labels == "").any() else outputs.labels
+    return [fit_detector(name, outputs.of(name), outputs.lesions, labels, seed=seed) for name in DETECTORS]
+
+
+def _count(inputs: InferenceInputs, rows: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the number of images and of lesions."""
+    return int(rows.sum()), len(np.unique(np.array(inputs.lesion_id)[rows]))
+
+
+def _sample(inputs: InferenceInputs, options: OODOptions) -> InferenceInputs:
+    """Return as many random images as each kind has, or all if there are fewer, without their labels."""
+    order = np.random.default_rng(options.seed).permutation(len(inputs.path))
+    chosen = np.zeros(len(order), dtype=np.bool_)
+    chosen[order[: options.num_images]] = True
+    sample = _select(inputs, chosen)
+    return replace(sample, label=("",) * len(sample.label))
+
+
+def _thumbnail(path: Path) -> RGBImage:
+    """Return the center square of an image, small."""
+    image = read_rgb(path, max_short_side=_EXAMPLE_SIDE)
+    side = min(image.shape[:2])
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    square = image[top : top + side, left : left + side]
+    return np.asarray(
+        cv2.resize(square, (_EXAMPLE_SIDE, _EXAMPLE_SIDE), interpolation=cv2.INTER_AREA), np.uint8
+    )
 
 
 def _random_half(lesion_id: Sequence[str], seed: int) -> NDArray[np.bool_]:
@@ -158,12 +222,11 @@ def _generators(paths: Sequence[Path], seed: int) -> Mapping[str, Callable[[int]
     }
 
 
-def _generated_outputs(loaded: LoadedModel, images: Sequence[RGBImage]) -> _Outputs:
-    """Write images to temporary files, so that the model reads them as any other image."""
-    with TemporaryDirectory() as folder:
-        for index, image in enumerate(images):
-            Image.fromarray(image).save(Path(folder) / f"{index:05d}.png", compress_level=1)
-        return _outputs(loaded, collect_inputs([folder]))
+def _write_images(folder: Path, generate: Callable[[int], RGBImage], num_images: int) -> InferenceInputs:
+    """Write images to files, so that the model reads them as any other image."""
+    for index in range(num_images):
+        Image.fromarray(generate(index)).save(folder / f"{index:05d}.png", compress_level=1)
+    return collect_inputs([folder])
 
 
 def _outputs(loaded: LoadedModel, inputs: InferenceInputs) -> _Outputs:
@@ -171,29 +234,18 @@ def _outputs(loaded: LoadedModel, inputs: InferenceInputs) -> _Outputs:
     if result.features is None:
         raise DataError("The model returns no features")
     predictions = result.predictions
-    return _Outputs(result.features, predictions.scores, predictions.lesion_id)
+    return _Outputs(result.features, predictions.scores, predictions.lesion_id, predictions.label)
 
 
 def _compare(
-    kind: str,
-    detectors: Sequence[OODDetector],
-    held_out: _Outputs,
-    unknown: _Outputs,
-    n_resamples: int,
-    seed: int,
-) -> list[ChallengeResult]:
-    return [
-        ChallengeResult(
-            kind,
-            detector.name,
-            len(unknown.features),
-            evaluate_separation(
-                detector.scores(held_out.of(detector.name)),
-                detector.scores(unknown.of(detector.name)),
-                held_out.lesions,
-                n_resamples=n_resamples,
-                seed=seed,
-            ),
+    kind: str, detectors: Sequence[OODDetector], held_out: _Outputs, unknown: _Outputs, options: OODOptions
+) -> Iterator[DetectorResult]:
+    for detector in detectors:
+        separation = evaluate_separation(
+            detector.scores(held_out.of(detector.name)),
+            detector.scores(unknown.of(detector.name)),
+            held_out.lesions,
+            n_resamples=options.n_resamples,
+            seed=options.seed,
         )
-        for detector in detectors
-    ]
+        yield DetectorResult(kind, detector.name, len(unknown.features), separation)
