@@ -28,7 +28,9 @@ from lesionlens.evaluation.plots import FIGURES
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.evaluation.score_plots import SCORE_FIGURES
+from lesionlens.explanation.map_controls import CENTER
 from lesionlens.explanation.panel import panel_figure
+from lesionlens.explanation.score_drop import ScoreDrop
 from lesionlens.report.plots import attention_scale_plot, class_balance_plot, learning_curve_plot
 from lesionlens.reproduction.figures.base import add_footer
 from lesionlens.reproduction.figures.dot_plot import dot_plot
@@ -232,7 +234,8 @@ def test_panel_of_maps(names: str, num_maps: int) -> None:
     ]
     figure = panel_figure(
         image, dict.fromkeys(map_names, image), name=f"{classes[0] * 3}.jpg",
-        scores=dict.fromkeys(classes, 0.33), label=classes[0], target_class=classes[1], dpi=110,
+        scores=dict.fromkeys(classes, 0.33), label=classes[0], target_class=classes[1],
+        score_drops=dict.fromkeys((*map_names[1:], CENTER), ScoreDrop(0.33, 0.1)), dpi=110,
     )  # fmt: skip
     assert layout_faults(figure) == []
 

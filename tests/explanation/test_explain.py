@@ -178,7 +178,7 @@ def test_gallery_of_a_rest_class_without_score(loaded: LoadedModel, tmp_path: Pa
     cases = [ExampleCase("a", "other", "other", 0.9)]
     paths = {"a": write_image(tmp_path / "a.png")}
     written = write_gallery(LoadedModel(loaded.model, card), paths, cases, tmp_path, methods=("cam",))
-    assert [path.name for path in written] == ["a.png", "a.cam.png"]
+    assert [path.name for path in written] == ["a.png", "a.cam.png", "score_drops.csv"]
     image = np.asarray(Image.open(paths["a"]))
     expected = loaded.model(card.preprocessing.prepare_input(image)).logits.double().sigmoid().mean(dim=0)
     scores = explain_image(LoadedModel(loaded.model, card), image, methods=()).scores

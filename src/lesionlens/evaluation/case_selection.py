@@ -10,6 +10,10 @@ from lesionlens.evaluation.predictions import Predictions
 TARGET_CASES = 12  # correct cases over all classes, and as many incorrect ones
 MIN_CASES_PER_CLASS, MAX_CASES_PER_CLASS = 2, 4
 
+SCORE_DROPS_FILE = "score_drops.csv"
+"""File in the folder of the maps of the cases: scores without the pixels that each map marks most."""
+SCORE_DROP_COLUMNS = ("image_id", "map", "score", "score_without")
+
 
 class ExampleCase(NamedTuple):
     """One image of the gallery.

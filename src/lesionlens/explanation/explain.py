@@ -23,6 +23,7 @@ from lesionlens.explanation.crop_frames import draw_crop_frames
 from lesionlens.explanation.methods import compute_maps_by_name
 from lesionlens.explanation.overlay import image_grid, limit_size, overlay, raw_map_image
 from lesionlens.explanation.panel import panel, write_png
+from lesionlens.explanation.score_drop import ScoreDrop, compute_score_drops
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.preprocessing import missing_mask_warning
 from lesionlens.imaging.stitching import resize_boxes, stitch
@@ -47,12 +48,15 @@ class Explanation(NamedTuple):
         Model score of each class.
     target_class
         Class that CAM methods explain.
+    score_drops
+        Score of this class without the pixels that each map marks most, if requested.
     """
 
     image: ndarray
     overlays: dict[str, ndarray]
     scores: dict[str, float]
     target_class: str
+    score_drops: dict[str, ScoreDrop]
 
 
 def explain(
@@ -135,8 +139,9 @@ def explain(
         if region is None and loaded.card.preprocessing.roi_margin is not None:
             uncropped.append(path.name)
         explanation = explain_image(
-            loaded, image, region=region, methods=methods, target_class=target_class, raw_maps=raw_maps
-        )
+            loaded, image, region=region, methods=methods, target_class=target_class, raw_maps=raw_maps,
+            score_drops=True,
+        )  # fmt: skip
         written += _write_explanation(explanation, out, stem, name=path.name, label=label_of.get(path, ""))
     if on_progress is not None:
         on_progress(len(files), len(files))
@@ -157,6 +162,7 @@ def explain_image(
     target_class: str | None = None,
     max_size: int = MAX_OVERLAY_SIZE,
     raw_maps: bool = False,
+    score_drops: bool = False,
 ) -> Explanation:
     """Compute the overlays and scores of one image.
 
@@ -177,6 +183,8 @@ def explain_image(
         Maximum length of the longer side of the overlays in pixels, default 1024.
     raw_maps
         Whether ``overlays`` also has each spatial map without the image, as ``<map>.raw``.
+    score_drops
+        Whether the score without the pixels that each map marks most is computed, see `compute_score_drops`.
 
     Raises
     ------
@@ -202,7 +210,12 @@ def explain_image(
         overlays[name] = draw_map(small, values, boxes)
         if raw_maps and values.ndim > 1:  # weights of crops are not spatial
             overlays[name + RAW_SUFFIX] = draw_map(small, values, boxes, raw=True)
-    return Explanation(small, overlays, dict(zip(classes, scores, strict=True)), classes[target_index])
+    drops = (
+        compute_score_drops(loaded, crops, maps, boxes, (small.shape[0], small.shape[1]), target_index)
+        if score_drops
+        else {}
+    )
+    return Explanation(small, overlays, dict(zip(classes, scores, strict=True)), classes[target_index], drops)
 
 
 def resolve_target_class(name: str, classes: Sequence[str]) -> str:
@@ -336,6 +349,7 @@ def _write_explanation(
         scores=explanation.scores,
         label=label,
         target_class=explanation.target_class,
+        score_drops=explanation.score_drops,
     )
     yield write_png(out / f"{stem}{PANEL_SUFFIX}", rendered_panel)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lesionlens.core.errors import ModelError
-from lesionlens.evaluation.case_selection import ExampleCase, file_stem
+from lesionlens.core.tabular import write_csv_rows
+from lesionlens.evaluation.case_selection import SCORE_DROP_COLUMNS, SCORE_DROPS_FILE, ExampleCase, file_stem
 from lesionlens.explanation.explain import explain_image
 from lesionlens.explanation.panel import write_png
 from lesionlens.models.saved_model import LoadedModel
@@ -22,7 +23,7 @@ def write_gallery(
     methods: Iterable[str] = ("auto",),
     masks: Mapping[str, Path] | None = None,
 ) -> list[Path]:
-    """Write ``<image_id>.png`` and ``<image_id>.<map>.png`` for each case, for the report.
+    """Write ``<image_id>.png`` and ``<image_id>.<map>.png`` for each case, and ``score_drops.csv``, for the report.
 
     CAM and Grad-CAM explain the predicted class, even if it is wrong. If that is the rest class of a multilabel model,
     which has no score, they explain the class with the highest score. If no method works on the network, the images are
@@ -54,6 +55,7 @@ def write_gallery(
         An image cannot be read, or its mask does not match it.
     """
     written: list[Path] = []
+    drops: list[tuple[str, str, str, str]] = [SCORE_DROP_COLUMNS]
     methods = tuple(methods)
     for case in cases:
         path, mask = paths[case.image_id], (masks or {}).get(case.image_id)
@@ -61,6 +63,7 @@ def write_gallery(
         region = loaded.card.preprocessing.lesion_roi(image, mask, path=path)
         target = case.predicted if case.predicted in loaded.card.classes else None
         options: dict[str, Any] = {"region": region, "target_class": target, "max_size": MAX_GALLERY_SIZE}
+        options["score_drops"] = True
         try:
             explanation = explain_image(loaded, image, methods=methods, **options)
         except ModelError:
@@ -70,4 +73,9 @@ def write_gallery(
         written += [
             write_png(out / f"{stem}.{name}.png", overlay) for name, overlay in explanation.overlays.items()
         ]
-    return written
+        drops += [
+            (case.image_id, name, f"{drop.score:.4f}", f"{drop.without:.4f}")
+            for name, drop in explanation.score_drops.items()
+        ]
+    write_csv_rows(out / SCORE_DROPS_FILE, drops)
+    return [*written, out / SCORE_DROPS_FILE]

@@ -17,6 +17,8 @@ from lesionlens.core.fileio import atomic_write
 from lesionlens.core.fonts import LINE_SPACING, text_height, wrap_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import display_name
+from lesionlens.explanation.map_controls import CENTER
+from lesionlens.explanation.score_drop import REMOVED_FRACTION, ScoreDrop
 from lesionlens.models.map_titles import RAW_SUFFIX, map_title
 
 MAX_PANEL_COLUMNS = 6  # images per row, so that a panel fits on a page
@@ -34,6 +36,7 @@ def panel(
     scores: Mapping[str, float],
     label: str = "",
     target_class: str = "",
+    score_drops: Mapping[str, ScoreDrop] | None = None,
     dpi: int = 110,
 ) -> UInt8[ndarray, "panel_h panel_w 3"]:
     """Render an image and its overlays side by side, in rows of six, below name and scores.
@@ -52,6 +55,8 @@ def panel(
         True class of the image, if known.
     target_class
         Class that CAM and Grad-CAM explain, if any.
+    score_drops
+        Score of this class without the pixels that each map marks most, from ``compute_score_drops``.
     dpi
         Resolution in pixels per inch, default 110.
 
@@ -61,8 +66,9 @@ def panel(
         RGB image of the panel.
     """
     figure = panel_figure(
-        image, overlays, name=name, scores=scores, label=label, target_class=target_class, dpi=dpi
-    )
+        image, overlays, name=name, scores=scores, label=label, target_class=target_class,
+        score_drops=score_drops or {}, dpi=dpi,
+    )  # fmt: skip
     canvas = FigureCanvasAgg(figure)
     with figure_style():
         canvas.draw()  # type: ignore[no-untyped-call]
@@ -78,6 +84,7 @@ def panel_figure(
     scores: Mapping[str, float],
     label: str,
     target_class: str,
+    score_drops: Mapping[str, ScoreDrop],
     dpi: int,
 ) -> Figure:
     """Return the figure of a panel, with the parameters of ``panel``."""
@@ -86,11 +93,16 @@ def panel_figure(
     width = PANEL_IMAGE_WIDTH * columns + 2 * PANEL_MARGIN - PANEL_GAP
     texts = _header_texts(name, scores, label, width=width - 2 * PANEL_MARGIN)
     header = PANEL_GAP + sum(text.height for text in texts)
-    titles = [wrap_text(map_title(key), TILE_WIDTH, TITLE_SIZE, max_lines=2) for key in tiles]
+    titles = [_tile_title(key, score_drops) for key in tiles]
     title_height = max(text_height(title, TITLE_SIZE) for title in titles) + PANEL_GAP
     image_height = PANEL_IMAGE_WIDTH * image.shape[0] / image.shape[1]
     footer_top = header + (title_height + image_height) * -(-len(tiles) // columns) + PANEL_GAP / 2
-    legend = f"{_legend(overlays, target_class)}\n{RESEARCH_USE_NOTICE}"
+    legend = "\n".join(
+        filter(
+            None,
+            (_legend(overlays, target_class), _drop_legend(score_drops, target_class), RESEARCH_USE_NOTICE),
+        )
+    )
     footer = _PanelText(wrap_text(legend, width - 2 * PANEL_MARGIN, LEGEND_SIZE), LEGEND_SIZE, color="0.3")
     figure = Figure(figsize=(width, footer_top + footer.height), dpi=dpi, facecolor="white")
     _place_texts(figure, texts, top=PANEL_GAP)
@@ -102,6 +114,20 @@ def panel_figure(
         axes = place_axes(figure, left=left, top=top, width=TILE_WIDTH, height=image_height - PANEL_GAP)
         _show_tile(axes, tile, title)
     return figure
+
+
+def _tile_title(key: str, score_drops: Mapping[str, ScoreDrop]) -> str:
+    title = wrap_text(map_title(key), TILE_WIDTH, TITLE_SIZE, max_lines=2)
+    return f"{title}\nscore {score_drops[key]}" if key in score_drops else title
+
+
+def _drop_legend(score_drops: Mapping[str, ScoreDrop], target_class: str) -> str:
+    if CENTER not in score_drops:
+        return ""
+    return (
+        f"score: of {display_name(target_class)}, without the {100 * REMOVED_FRACTION:g} % of pixels that the map "
+        f"marks most (blurred); without those nearest the center: {score_drops[CENTER]}"
+    )
 
 
 class _PanelText(NamedTuple):

@@ -171,9 +171,10 @@ def _gallery_section(run: RunData) -> dict[str, Any]:
     split = run.split or next(iter(run.predictions), None)
     predictions = run.predictions.get(split) if split else None
     if predictions is None:
-        return {"split": split, "groups": [], "why": "There are no predictions yet."}
+        return {"split": split, "groups": [], "why": "There are no predictions yet.", "has_drops": False}
     cases = gallery_cases(select_cases(predictions), run.path / "attention_maps", predictions)
     by_class = {name: [case for case in cases if case.case.label == name] for name in predictions.classes}
     reason = "" if cases else "The predicted images have no labels, so no prediction is known to be correct."
     groups = [(name, class_cases) for name, class_cases in by_class.items() if class_cases]
-    return {"split": split, "groups": groups, "why": reason}
+    has_drops = any(case.center_drop for case in cases)
+    return {"split": split, "groups": groups, "why": reason, "has_drops": has_drops}

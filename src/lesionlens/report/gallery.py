@@ -9,8 +9,10 @@ from typing import NamedTuple
 from PIL import Image
 
 from lesionlens.core.errors import ImageError
-from lesionlens.evaluation.case_selection import ExampleCase, file_stem
+from lesionlens.core.tabular import read_table
+from lesionlens.evaluation.case_selection import SCORE_DROP_COLUMNS, SCORE_DROPS_FILE, ExampleCase, file_stem
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.explanation.map_controls import CENTER
 from lesionlens.imaging.decode import read_rgb
 from lesionlens.models.map_titles import MAP_TITLES, map_kind, map_title
 
@@ -21,10 +23,15 @@ LOW_CONFIDENCE_FACTOR = 1.5  # relative to a uniform score over all classes
 
 
 class GalleryImage(NamedTuple):
-    """One image of a case: its title and its data URI ("" if the file cannot be read)."""
+    """One image of a case: its title, its data URI ("" if the file cannot be read), and how its score drops.
+
+    ``drop`` is the score of the predicted class, and the score without the pixels that the map marks most; "" for
+    images without a map.
+    """
 
     title: str
     data_uri: str
+    drop: str = ""
 
 
 class GalleryCase(NamedTuple):
@@ -36,6 +43,8 @@ class GalleryCase(NamedTuple):
         Image name, true and predicted class.
     images
         The image and its attention maps; empty if the run's directory has none.
+    center_drop
+        As the drop of a map, for the pixels nearest the center; "" if it was not measured.
     label_score
         Score of the true class, between 0 and 1.
     num_classes
@@ -46,6 +55,7 @@ class GalleryCase(NamedTuple):
     images: tuple[GalleryImage, ...]
     label_score: float
     num_classes: int
+    center_drop: str = ""
 
     @property
     def low_confidence(self) -> bool:
@@ -68,10 +78,16 @@ def gallery_cases(
         Predictions from which the cases were selected.
     """
     files = [_find_images(maps_dir, case.image_id) for case in cases]
+    drops = _read_score_drops(maps_dir)
     for size in IMAGE_SIZES:
         images = [
-            tuple(GalleryImage(title, _encode_data_uri(path, size)) for title, path in case_files)
-            for case_files in files
+            tuple(
+                GalleryImage(
+                    map_title(name), _encode_data_uri(path, size), drops.get((case.image_id, name), "")
+                )
+                for name, path in case_files
+            )
+            for case, case_files in zip(cases, files, strict=True)
         ]
         if sum(len(image.data_uri) for case_images in images for image in case_images) <= MAX_HTML_BYTES:
             break
@@ -81,19 +97,32 @@ def gallery_cases(
     ]
     k = len(predictions.classes)
     return tuple(
-        GalleryCase(case, case_images, score, k)
+        GalleryCase(case, case_images, score, k, drops.get((case.image_id, CENTER), ""))
         for case, case_images, score in zip(cases, images, label_scores, strict=True)
     )
 
 
 def _find_images(maps_dir: Path, image_id: str) -> list[tuple[str, Path]]:
-    """Return titles and paths of the image, its maps in the order of the network, and any other maps."""
+    """Return names and paths of the image (""), its maps in the order of the network, and any other maps."""
     stem = file_stem(image_id)
     paths = {"": maps_dir / f"{stem}.png"}
     paths |= {
         path.name[len(stem) + 1 : -len(".png")]: path for path in sorted(maps_dir.glob(f"{stem}.*.png"))
     }
-    return [(map_title(name), paths[name]) for name in sorted(paths, key=_map_order) if paths[name].is_file()]
+    return [(name, paths[name]) for name in sorted(paths, key=_map_order) if paths[name].is_file()]
+
+
+def _read_score_drops(maps_dir: Path) -> dict[tuple[str, str], str]:
+    """Return the drop of each image and map as a text; empty in runs of earlier versions."""
+    path = maps_dir / SCORE_DROPS_FILE
+    if not path.is_file():
+        return {}
+    return {
+        (image_id, name): f"{float(score):.2f} → {float(without):.2f}"
+        for image_id, name, score, without in read_table(path)[list(SCORE_DROP_COLUMNS)].itertuples(
+            index=False
+        )
+    }
 
 
 def _map_order(name: str) -> tuple[int, int]:
