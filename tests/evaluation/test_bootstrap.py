@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
+from lesionlens.core.bootstrap import (
+    bias_corrected_interval,
+    cluster_bootstrap_weights,
+    combine_intervals,
+    percentile_interval,
+    remove_bias,
+)
 from lesionlens.evaluation import metrics
 from lesionlens.evaluation.metrics import threshold_sweep
 
@@ -84,3 +90,17 @@ def test_coverage_over_lesions_is_nominal_but_not_over_images() -> None:
     # of 300 trials at 95 %, 285 are expected, with a standard deviation of 3.8
     assert 270 <= covered["lesions"] <= 297
     assert covered["images"] < 240
+
+
+def test_symmetric_intervals_combine_as_standard_errors() -> None:
+    low, high = combine_intervals((0.5, 0.2, 0.8), (0.1, -0.3, 0.5))
+    assert (low, high) == pytest.approx((0.4 - 0.5, 0.4 + 0.5))
+
+
+def test_bias_is_removed_from_resampled_values() -> None:
+    resampled = np.array([0.3, 0.5, np.nan])
+    np.testing.assert_allclose(remove_bias(resampled, 0.1), [0.0, 0.2, np.nan], atol=1e-12)
+    interval = bias_corrected_interval(0.05, np.linspace(0.1, 0.3, 101))
+    assert interval.low == 0  # 0.05 is below the resampled values by 0.15
+    assert interval.high == pytest.approx(0.05 + 0.095)
+    assert np.isnan(bias_corrected_interval(0.0, np.zeros(5)).low)

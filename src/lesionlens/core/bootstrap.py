@@ -3,6 +3,7 @@
 Field and Welsh 2007 (cluster bootstrap); Efron and Tibshirani 1993, chapter 13 (percentile interval).
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -116,3 +117,21 @@ def bias_corrected_interval(
     if not high - low >= ROUNDING_TOLERANCE:
         low = high = np.nan
     return Interval(float(low), float(high), biased.undefined_fraction)
+
+
+def combine_intervals(
+    first: tuple[float, float, float], second: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Return the interval of first − second, from value, low and high of two independent quantities.
+
+    Zou and Donner 2008 (method of variance estimates recovery): the bounds need not be symmetric about the values.
+
+    Examples
+    --------
+    >>> combine_intervals((5.0, 2.0, 9.0), (1.0, 0.0, 5.0))
+    (-1.0, 8.123105625617661)
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    below = math.hypot(a - a_low, b_high - b)
+    above = math.hypot(a_high - a, b - b_low)
+    return a - b - below, a - b + above

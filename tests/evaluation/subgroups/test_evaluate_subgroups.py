@@ -295,3 +295,17 @@ def test_false_alarm_rate_of_reports() -> None:
         accused += bool(report.differing())
     interval = stats.binomtest(accused, 500).proportion_ci(method="exact")
     assert interval.low <= 0.05
+
+
+@pytest.mark.slow
+def test_intervals_of_differences_in_calibration_contain_zero() -> None:
+    """100 models that are equally calibrated in two groups: 5 % of the intervals exclude 0, at most 12 (p = 0.003)."""
+    excluded = 0
+    for seed in range(100):
+        predictions, grouping = planted(200, shift=0, seed=seed)
+        report = evaluate_subgroups(
+            predictions, [grouping], keys=[("ece", OVERALL)], n_resamples=200, seed=seed
+        )
+        metric = report.subgroups[0].metrics[0]
+        excluded += not metric.difference_low <= 0 <= metric.difference_high
+    assert excluded <= 12

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
+from lesionlens.core.bootstrap import cluster_bootstrap_weights, combine_intervals, percentile_interval
 from lesionlens.core.errors import PredictionsError
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.evaluation.binarize import to_binary_task
@@ -260,12 +260,15 @@ class _GroupPart:
             low, high, undefined = metric.interval(np.asarray(value), resampled[0], confidence=confidence)
             if undefined > _MAX_UNDEFINED_FRACTION:
                 caveats.append(f"undefined in {100 * undefined:.0f} % of the resamples")
-            rest_low = percentile_interval(resampled[1], confidence=confidence).low
-            if np.isnan([low, rest_low]).any():
+            rest_interval = metric.interval(np.asarray(rest), resampled[1], confidence=confidence)
+            if np.isnan([low, rest_interval.low]).any():
                 caveats.append("the same in (nearly) every resample: there is no interval of the difference")
+            elif metric.is_biased_in_resamples:
+                difference_low, difference_high = combine_intervals(
+                    (value, low, high), (rest, rest_interval.low, rest_interval.high)
+                )
             else:
-                differences = metric.resampled_differences(value - rest, resampled[0] - resampled[1])
-                interval = percentile_interval(differences, confidence=confidence)
+                interval = percentile_interval(resampled[0] - resampled[1], confidence=confidence)
                 difference_low, difference_high = interval.low, interval.high
         numbers = value, low, high, rest, value - rest, difference_low, difference_high
         return SubgroupMetric(*key, *numbers, excluded_classes=excluded, caveats=tuple(caveats))
