@@ -11,6 +11,7 @@ from lesionlens.core.errors import ImageError, ModelError
 from lesionlens.evaluation.case_selection import ExampleCase
 from lesionlens.explanation.attention_maps import attention_maps
 from lesionlens.explanation.cam import gradient_map
+from lesionlens.explanation.cell_positions import cell_grids
 from lesionlens.explanation.crop_frames import draw_crop_frames
 from lesionlens.explanation.explain import compute_maps, draw_map, explain, explain_image
 from lesionlens.explanation.gallery import write_gallery
@@ -88,7 +89,9 @@ def test_raw_maps_do_not_show_the_image(loaded: LoadedModel, tmp_path: Path) -> 
     )["gradcam"]
     boxes = loaded.card.preprocessing.crop_boxes(90, 120)
     black = np.zeros((90, 120, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(raw["gradcam.raw"], draw_map(black, values.numpy(), boxes, raw=True))
+    grid = cell_grids(loaded.model, torch.zeros(1, 3, 64, 64))[values.shape[-2], values.shape[-1]]
+    expected = draw_map(black, values.numpy(), boxes, grid=grid, raw=True)
+    np.testing.assert_array_equal(raw["gradcam.raw"], expected)
 
 
 def test_paths_may_be_strings_and_the_model_a_directory(loaded: LoadedModel, tmp_path: Path) -> None:

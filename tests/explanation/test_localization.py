@@ -15,10 +15,12 @@ from lesionlens.core.bootstrap import cluster_bootstrap_weights
 from lesionlens.core.errors import DataError, ModelError
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.table import LesionTable
+from lesionlens.explanation.cell_positions import cell_grids
 from lesionlens.explanation.explain import compute_maps
 from lesionlens.explanation.localization import evaluate_localization
 from lesionlens.explanation.map_references import ReferenceFolders
 from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.imaging.stitching import resize_map
 from lesionlens.models.factory import ModelSpec
 from lesionlens.models.saved_model import LoadedModel, ModelCard, save_model
 
@@ -77,11 +79,8 @@ def test_maps_are_compared_on_the_pixels_of_the_image(table: LesionTable) -> Non
         for name, values in compute_maps(
             loaded.model, crops, methods=["attention", "cam"], target_index=0
         ).items():
-            on_image = np.asarray(
-                Image.fromarray(values[0].numpy().astype(np.float32)).resize(
-                    (80, 60), Image.Resampling.BILINEAR
-                )
-            )
+            grid = cell_grids(loaded.model, crops)[values.shape[-2], values.shape[-1]]
+            on_image = resize_map(values[0].numpy(), (60, 80), grid)
             if np.ptp(on_image) <= 1e-6 * np.abs(on_image).max():
                 continue  # constant
             scaled = (on_image - on_image.min()) / np.ptp(on_image)

@@ -9,18 +9,18 @@ from PIL import Image
 
 from lesionlens.core.errors import DataError, ModelError
 from lesionlens.datasets.table import LesionTable
+from lesionlens.explanation.cell_positions import cell_grids
 from lesionlens.explanation.crop_weights import measure_crop_weights
 from lesionlens.explanation.explain import compute_maps
 from lesionlens.explanation.map_agreement import map_correlation, measure_map_agreement
-from lesionlens.imaging.stitching import StitchedMap
+from lesionlens.imaging.stitching import CellGrid, StitchedMap, resize_map
 
 from .test_localization import make_model, table  # noqa: F401
 
 
-def on_image(values: np.ndarray) -> np.ndarray:
+def on_image(values: np.ndarray, grid: CellGrid) -> np.ndarray:
     """Resize the map of the only crop of an image of 60 × 80 pixels."""
-    resized = Image.fromarray(values.astype(np.float32)).resize((80, 60), Image.Resampling.BILINEAR)
-    return np.asarray(resized, dtype=float)
+    return resize_map(values, (60, 80), grid).astype(float)
 
 
 @pytest.mark.usefixtures("table")
@@ -37,11 +37,9 @@ def test_agreement_is_the_correlation_of_both_maps(table: LesionTable) -> None: 
     maps = []
     for loaded, target in ((first, 0), (second, 1)):
         crops = loaded.card.preprocessing.prepare_input(pixels)
-        maps.append(
-            on_image(
-                compute_maps(loaded.model, crops, methods=["cam"], target_index=target)["cam"][0].numpy()
-            )
-        )
+        values = compute_maps(loaded.model, crops, methods=["cam"], target_index=target)["cam"][0].numpy()
+        grid = cell_grids(loaded.model, crops)[values.shape[0], values.shape[1]]
+        maps.append(on_image(values, grid))
     assert agreements[0].map_agreement == pytest.approx(
         np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1], abs=1e-6
     )

@@ -36,7 +36,7 @@ def test_the_marked_pixels_are_blurred(loaded: LoadedModel) -> None:
     crops = torch.randn(1, 3, 40, 40, generator=torch.Generator().manual_seed(1))
     marked = torch.zeros(1, 40, 40)
     marked[0, :8] = 1 + torch.rand(8, 40, generator=torch.Generator().manual_seed(2))
-    drops = compute_score_drops(loaded, crops, {"rows": marked}, BOXES, SIZE, 1)
+    drops = compute_score_drops(loaded, crops, {"rows": marked}, {}, BOXES, SIZE, 1)
     assert list(drops) == ["rows", CENTER]
     removed = crops.clone()
     removed[:, :, :8] = blur_crops(crops)[:, :, :8]
@@ -48,7 +48,7 @@ def test_the_marked_pixels_are_blurred(loaded: LoadedModel) -> None:
 
 def test_weights_of_crops_have_no_drop(loaded: LoadedModel) -> None:
     crops = torch.zeros(1, 3, 40, 40)
-    assert compute_score_drops(loaded, crops, {"end-crops": torch.ones(1)}, BOXES, SIZE, 0) == {}
+    assert compute_score_drops(loaded, crops, {"end-crops": torch.ones(1)}, {}, BOXES, SIZE, 0) == {}
 
 
 def test_drops_are_written_with_the_gallery(loaded: LoadedModel, tmp_path: Path) -> None:

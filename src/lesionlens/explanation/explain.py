@@ -19,6 +19,7 @@ from lesionlens.core.taxonomy import match_class
 from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.folder_walk import PANEL_SUFFIX
 from lesionlens.explanation.cam import eval_mode
+from lesionlens.explanation.cell_positions import cell_grids
 from lesionlens.explanation.crop_frames import draw_crop_frames
 from lesionlens.explanation.methods import compute_maps_by_name
 from lesionlens.explanation.overlay import image_grid, limit_size, overlay, raw_map_image
@@ -26,7 +27,7 @@ from lesionlens.explanation.panel import panel, write_png
 from lesionlens.explanation.score_drop import ScoreDrop, compute_score_drops
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.preprocessing import missing_mask_warning
-from lesionlens.imaging.stitching import resize_boxes, stitch
+from lesionlens.imaging.stitching import CellGrid, resize_boxes, stitch
 from lesionlens.models.base import Classifier
 from lesionlens.models.map_titles import RAW_SUFFIX
 from lesionlens.models.saved_model import LoadedModel, load_model
@@ -204,14 +205,16 @@ def explain_image(
         old_size=(height, width),
         new_size=(small.shape[0], small.shape[1]),
     )
+    grids = cell_grids(loaded.model, crops) if any(values.dim() > 1 for values in maps.values()) else {}
     overlays: dict[str, ndarray] = {}
     for name, tensor in maps.items():
         values = tensor.cpu().numpy()
-        overlays[name] = draw_map(small, values, boxes)
+        grid = grids.get((tensor.shape[-2], tensor.shape[-1])) if tensor.dim() > 1 else None
+        overlays[name] = draw_map(small, values, boxes, grid=grid)
         if raw_maps and values.ndim > 1:  # weights of crops are not spatial
-            overlays[name + RAW_SUFFIX] = draw_map(small, values, boxes, raw=True)
+            overlays[name + RAW_SUFFIX] = draw_map(small, values, boxes, grid=grid, raw=True)
     drops = (
-        compute_score_drops(loaded, crops, maps, boxes, (small.shape[0], small.shape[1]), target_index)
+        compute_score_drops(loaded, crops, maps, grids, boxes, (small.shape[0], small.shape[1]), target_index)
         if score_drops
         else {}
     )
@@ -290,6 +293,7 @@ def draw_map(
     values: Float[ndarray, "n ..."],
     boxes: Sequence[CropBox],
     *,
+    grid: CellGrid | None = None,
     raw: bool = False,
 ) -> UInt8[ndarray, "out_h out_w 3"]:
     """Render a map on its image: weights as frames, spatial maps as overlays, heads as a grid of overlays.
@@ -302,6 +306,8 @@ def draw_map(
         One map from ``compute_maps``.
     boxes
         Box of each of the n crops, in pixels of the image.
+    grid
+        Centers of the cells of the map, from ``cell_grids``; default: an even grid.
     raw
         Whether a spatial map is rendered without the image.
 
@@ -313,8 +319,9 @@ def draw_map(
     if values.ndim == 1:
         return draw_crop_frames(image, boxes, values)
     if values.ndim == 4:
-        return image_grid([draw_map(image, head, boxes, raw=raw) for head in np.moveaxis(values, 1, 0)])
-    stitched = stitch(values, boxes, height=image.shape[0], width=image.shape[1])
+        heads = np.moveaxis(values, 1, 0)
+        return image_grid([draw_map(image, head, boxes, grid=grid, raw=raw) for head in heads])
+    stitched = stitch(values, boxes, height=image.shape[0], width=image.shape[1], grid=grid)
     if raw:
         return raw_map_image(stitched.values, (image.shape[0], image.shape[1]), coverage=stitched.coverage)
     return overlay(image, stitched.values, coverage=stitched.coverage)

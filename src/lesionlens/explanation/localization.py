@@ -13,6 +13,7 @@ from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.artifact_labels import load_artifact_labels
 from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.table import LesionTable
+from lesionlens.explanation.cell_positions import cell_grids
 from lesionlens.explanation.explain import compute_maps, predict_image_scores, resolve_target_class
 from lesionlens.explanation.localization_result import (
     ImageLocalization,
@@ -250,9 +251,11 @@ def stitched_maps(
     if target_index is None:
         target_index = int(predict_image_scores(loaded, crops).argmax())
     maps = compute_maps(loaded.model, crops, methods=methods, target_index=target_index)
+    grids = cell_grids(loaded.model, crops)
     for name, values in maps.items():
         for map_name, crop_maps in iter_spatial_maps(name, values.cpu().numpy()):
-            yield map_name, stitch(crop_maps, boxes, height=height, width=width)
+            grid = grids.get((crop_maps.shape[-2], crop_maps.shape[-1]))
+            yield map_name, stitch(crop_maps, boxes, height=height, width=width, grid=grid)
 
 
 def iter_spatial_maps(name: str, values: NDArray[np.floating]) -> Iterator[tuple[str, NDArray[np.floating]]]:

@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
-from torch.nn.functional import interpolate
 
+from lesionlens.explanation.cell_positions import CellGrids
 from lesionlens.explanation.map_controls import CENTER, centered_gaussian
 from lesionlens.explanation.perturbation import blur_crops, crop_values, pixel_ranks, replace_pixels
 from lesionlens.explanation.perturbation_curves import class_scorer
 from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.stitching import resize_map
 from lesionlens.models.saved_model import LoadedModel
 
 REMOVED_FRACTION = 0.2  # of the pixels
@@ -33,6 +34,7 @@ def compute_score_drops(
     loaded: LoadedModel,
     crops: Float[Tensor, "n 3 h w"],
     maps: Mapping[str, Float[Tensor, "n ..."]],
+    grids: CellGrids,
     boxes: Sequence[CropBox],
     size: tuple[int, int],
     target_index: int,
@@ -51,6 +53,8 @@ def compute_score_drops(
         Preprocessed test crops of the image.
     maps
         Maps of the crops by name, from ``compute_maps``; weights of crops and maps of heads are skipped.
+    grids
+        Positions of the cells of the maps, from ``cell_grids``.
     boxes, size
         Box of each crop, and the size of the image to which the boxes refer.
     target_index
@@ -61,10 +65,10 @@ def compute_score_drops(
     dict
         Drop by name of the map, and of the control; empty without a spatial map.
     """
-    spatial = {name: _resize(values, crops) for name, values in maps.items() if values.ndim == 3}
+    crop_size = (crops.shape[-2], crops.shape[-1])
+    spatial = {name: _resize(values, crop_size, grids) for name, values in maps.items() if values.ndim == 3}
     if not spatial:
         return {}
-    crop_size = (crops.shape[-2], crops.shape[-1])
     spatial[CENTER] = crop_values(centered_gaussian(_covered(boxes, size)), boxes, crop_size)
     tie_break = np.random.default_rng(0).random(next(iter(spatial.values())).shape)
     blurred, fraction = blur_crops(crops), np.array([REMOVED_FRACTION])
@@ -77,9 +81,9 @@ def compute_score_drops(
     return {name: ScoreDrop(score, value) for name, value in zip(spatial, without, strict=True)}
 
 
-def _resize(values: Tensor, crops: Tensor) -> Float[ndarray, "n h w"]:
-    resized = interpolate(values[:, None].float(), crops.shape[-2:], mode="bilinear", align_corners=False)
-    return np.asarray(resized[:, 0].cpu().numpy(), dtype=np.float64)
+def _resize(values: Tensor, size: tuple[int, int], grids: CellGrids) -> Float[ndarray, "n h w"]:
+    grid = grids.get((values.shape[-2], values.shape[-1]))
+    return np.stack([resize_map(crop, size, grid) for crop in values.cpu().numpy()]).astype(np.float64)
 
 
 def _covered(boxes: Sequence[CropBox], size: tuple[int, int]) -> ndarray:

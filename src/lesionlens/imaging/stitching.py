@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
@@ -18,12 +19,66 @@ class StitchedMap(NamedTuple):
     coverage: ndarray
 
 
+class CellAxis(NamedTuple):
+    """Centers of the cells of a map along one axis, start + step · i, as fractions of the length of the crop."""
+
+    start: float
+    step: float
+
+
+class CellGrid(NamedTuple):
+    """Centers of the cells of a map, vertically and horizontally."""
+
+    y: CellAxis
+    x: CellAxis
+
+
+def resize_map(
+    values: Float[ndarray, "grid_h grid_w"], size: tuple[int, int], grid: CellGrid | None = None
+) -> Float[ndarray, "h w"]:
+    """Resize a map to its crop, (height, width), with bilinear interpolation between the centers of its cells.
+
+    Parameters
+    ----------
+    grid
+        Centers of the cells; default: an even grid over the crop. Pixels beyond the outer centers have the value of
+        the nearest cell.
+
+    Examples
+    --------
+    >>> row = np.array([[0.0, 1.0]])
+    >>> resize_map(row, (1, 4)).tolist()
+    [[0.0, 0.25, 0.75, 1.0]]
+    >>> resize_map(row, (1, 4), CellGrid(CellAxis(0.5, 1), CellAxis(0.125, 0.5))).tolist()
+    [[0.0, 0.5, 1.0, 1.0]]
+    """
+    source = np.ascontiguousarray(values, dtype=np.float32)
+    if grid is None:
+        return np.asarray(Image.fromarray(source).resize(size[::-1], Image.Resampling.BILINEAR))
+    rows, columns = (_cells(axis, length) for axis, length in zip(grid, size, strict=True))
+    shape = (len(rows), len(columns))
+    return cv2.remap(
+        source, np.broadcast_to(columns, shape).copy(), np.broadcast_to(rows[:, None], shape).copy(),
+        cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+
+
+def _cells(axis: CellAxis, length: int) -> Float[ndarray, " length"]:
+    """Return the position of each pixel between the cells, 0 at the center of the first."""
+    return (((np.arange(length) + 0.5) / length - axis.start) / axis.step).astype(np.float32)
+
+
 def stitch(
-    maps: Float[ndarray, "n grid_h grid_w"], boxes: Sequence[CropBox], *, height: int, width: int
+    maps: Float[ndarray, "n grid_h grid_w"],
+    boxes: Sequence[CropBox],
+    *,
+    height: int,
+    width: int,
+    grid: CellGrid | None = None,
 ) -> StitchedMap:
     """Combine the maps of the crops of an image, averaging where crops overlap.
 
-    Each map is resized to its box with bilinear interpolation.
+    Each map is resized to its box, see `resize_map`.
 
     Parameters
     ----------
@@ -33,6 +88,8 @@ def stitch(
         Box of each crop, in pixels of the image.
     height, width
         Size of the image in pixels.
+    grid
+        Centers of the cells of the maps; default: an even grid.
 
     Examples
     --------
@@ -44,9 +101,7 @@ def stitch(
     total = np.zeros((height, width))
     count = np.zeros((height, width), dtype=np.int64)
     for values, box in zip(maps, boxes, strict=True):
-        image = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
-        size = (round(box.width), round(box.height))
-        total[box.slices()] += np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+        total[box.slices()] += resize_map(values, (round(box.height), round(box.width)), grid)
         count[box.slices()] += 1
     coverage: Bool[ndarray, "h w"] = count > 0
     return StitchedMap(values=total / np.maximum(count, 1), coverage=coverage)
