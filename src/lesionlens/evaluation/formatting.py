@@ -3,7 +3,7 @@
 import math
 
 from lesionlens.evaluation.metric import MACRO, OVERALL, WEIGHTED, Aggregate, Scope
-from lesionlens.evaluation.registry import metric_title
+from lesionlens.evaluation.registry import METRICS, metric_title
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 
 UNDEFINED_SYMBOL = "–"
@@ -43,6 +43,18 @@ def format_metric(metric: str, scope: Scope) -> str:
     """
     title = metric_title(metric)
     return title if scope is OVERALL else f"{title}, {format_scope(scope)}"
+
+
+def format_metric_direction(metric: str, scope: Scope) -> str:
+    """Return the title of a metric with its scope, and that lower is better if it is.
+
+    Examples
+    --------
+    >>> format_metric_direction("auc", "melanoma"), format_metric_direction("ece", OVERALL)
+    ('AUC, melanoma', 'Calibration error (lower is better)')
+    """
+    direction = " (lower is better)" if metric in METRICS and METRICS[metric].lower_is_better else ""
+    return format_metric(metric, scope) + direction
 
 
 def task_label(positive: str, negative: str = "") -> str:

@@ -353,3 +353,24 @@ def test_figure_of_many_classes_is_written(tmp_path: Path) -> None:
     with Image.open(png) as image:
         assert min(image.size) > 1000
     assert "</svg>" in svg.read_text()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "direction"),
+    [
+        ("auc ece", "above zero the first is better, and below zero where lower is better"),
+        ("ece", "below zero the first is better"),
+    ],
+)
+def test_direction_of_metrics_is_stated(
+    workdir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    metrics: str,
+    direction: str,
+) -> None:
+    options = " ".join(f"--metric {name}" for name in metrics.split())
+    assert run(monkeypatch, f"a.csv b.csv --bootstrap-samples 20 {options}") == 0
+    output = capsys.readouterr().out
+    assert f"a − b: {direction}\n" in output
+    assert "Calibration error (lower is better)" in output

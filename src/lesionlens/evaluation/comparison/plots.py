@@ -31,7 +31,7 @@ from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComp
 from lesionlens.evaluation.formatting import (
     display_name,
     format_difference,
-    format_metric,
+    format_metric_direction,
     format_p_value,
     format_value,
 )
@@ -40,7 +40,6 @@ from lesionlens.evaluation.metrics import ThresholdSweep, auc, downsample_curve,
 from lesionlens.evaluation.panel_grid import PanelGrid, SquarePanel
 from lesionlens.evaluation.plots import plot_chance_line, plot_roc_curve
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import METRICS
 
 _PANEL_SIDE, _MAX_COLUMNS = 1.95, 3  # inches; panels per row
 _FOREST_SIDE = 2.4  # inches: width of the plot of the differences
@@ -201,9 +200,9 @@ class _ForestPlot:
 
 
 def _metric_label(comparison: MetricComparison, *, one_class: bool) -> str:
+    title = format_metric_direction(comparison.metric, OVERALL if one_class else comparison.scope)
     if one_class:
-        return METRICS[comparison.metric].title
-    title = format_metric(comparison.metric, comparison.scope)
+        return title
     return wrap_text(title, _MAX_LABEL_WIDTH, SMALL_FONT_SIZE, max_lines=4)
 
 

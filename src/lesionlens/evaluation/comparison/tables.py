@@ -11,7 +11,14 @@ from rich.text import Text
 
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComparison
-from lesionlens.evaluation.formatting import format_difference, format_metric, format_p_value, format_value
+from lesionlens.evaluation.formatting import (
+    format_difference,
+    format_metric,
+    format_metric_direction,
+    format_p_value,
+    format_value,
+)
+from lesionlens.evaluation.registry import METRICS
 
 _WIDE_LAYOUT_WIDTH = 100  # fits the name of the test in each row, and the longest class name of the taxonomy
 
@@ -29,7 +36,7 @@ class ComparisonTable:
         sample = f"{report.sample_description[0].upper()}{report.sample_description[1:]}"
         yield Text(f"{sample}; {percent} intervals", style="bold")
         for pair in report.group_by_pair():
-            yield Text(f"\n{pair[0].first} − {pair[0].second}: above zero the first is better", style="bold")
+            yield Text(f"\n{pair[0].first} − {pair[0].second}: {_direction(pair)}", style="bold")
             is_over_runs = pair[0].primary_test.unit == "runs"
             yield from _run_level_tables(pair, wide) if is_over_runs else _image_level_tables(pair, wide)
         yield Text(_explain_p(report))
@@ -37,6 +44,15 @@ class ComparisonTable:
             yield Text(f"Decision rule: {report.settings['decision']}; an image may have no predicted class.")
         yield from (Text(f"Note: {caveat}") for caveat in report.caveats)
         yield Text(RESEARCH_USE_NOTICE, style="italic")
+
+
+def _direction(comparisons: Sequence[MetricComparison]) -> str:
+    """Return which sign of a difference is better."""
+    lower = [comparison for comparison in comparisons if METRICS[comparison.metric].lower_is_better]
+    if len(lower) == len(comparisons):
+        return "below zero the first is better"
+    exception = ", and below zero where lower is better" if lower else ""
+    return f"above zero the first is better{exception}"
 
 
 def comparison_table(report: ComparisonReport) -> ComparisonTable:
@@ -113,7 +129,7 @@ def _add_row(table: Table, *cells: str) -> None:
 
 def _leading_cells(comparison: MetricComparison) -> tuple[str, ...]:
     return (
-        format_metric(comparison.metric, comparison.scope),
+        format_metric_direction(comparison.metric, comparison.scope),
         format_value(comparison.values[0]),
         format_value(comparison.values[1]),
         format_difference(*comparison.interval_result[:3]),
