@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from lesionlens.core.errors import PredictionsError
+from lesionlens.evaluation.binarize import to_binary_task
+from lesionlens.evaluation.join import join_predictions
 from lesionlens.evaluation.pooling import pool_folds
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
@@ -104,3 +106,25 @@ def test_damaged_cells_are_rejected(tmp_path: Path, column: str, cell: str, mess
 def test_wrong_shapes_are_rejected() -> None:
     with pytest.raises(PredictionsError, match=r"abstain has the shape \(1,\)"):
         replace(calibrated(), abstain=np.array([True]))
+
+
+def test_fields_that_a_task_or_a_join_loses_are_reported() -> None:
+    against_rest = to_binary_task(calibrated(), "melanoma")
+    assert against_rest.predictions.calibrated_scores is not None
+    assert against_rest.caveats == (
+        "The prediction sets are of other classes than the evaluated ones and are excluded.",
+    )
+    pair = to_binary_task(calibrated(), "melanoma/nevus")
+    assert "The calibrated scores and the prediction sets are of other classes" in pair.caveats[-1]
+    assert to_binary_task(calibrated(), "all").caveats == ()
+    binary = [
+        replace(
+            against_rest.predictions,
+            label=np.array(["other", "other", "other"]),
+            classes=("other", name),
+        )
+        for name in ("melanoma", "nevus")
+    ]
+    joined = join_predictions(binary)
+    assert joined.calibrated_scores is None
+    assert "The calibrated scores are of other classes" in joined.caveats[-1]

@@ -1,5 +1,6 @@
 """Reduce multi-class predictions to a binary task: a class against the rest, or against one other class."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -57,22 +58,36 @@ def to_binary_task(predictions: Predictions, task: str) -> BinaryTask:
         raise PredictionsError(str(error)) from error
     if kind == "multilabel":
         raise PredictionsError(f"the task is {task!r}; allowed are all, CLASS, or CLASS/OTHER of two classes")
-    if kind == "one-vs-one":
-        return _one_vs_one(predictions, *classes)
-    if kind == "one-vs-rest":
-        return BinaryTask(_one_vs_rest(predictions, *classes), classes, ())
-    return BinaryTask(predictions, (), ())
+    if kind == "all":
+        return BinaryTask(predictions, (), ())
+    task_of = _one_vs_one if kind == "one-vs-one" else _one_vs_rest
+    reduced = task_of(predictions, *classes)
+    caveats = (*reduced.caveats, *lost_fields_caveats([predictions], reduced.predictions))
+    return reduced._replace(caveats=caveats)
 
 
-def _one_vs_rest(predictions: Predictions, positive: str) -> Predictions:
+def lost_fields_caveats(before: Sequence[Predictions], after: Predictions) -> tuple[str, ...]:
+    """Return a caveat about fields of a calibration that predictions had before they were reduced or joined."""
+    titles = {"calibrated_scores": "calibrated scores", "prediction_sets": "prediction sets"}
+    lost = [
+        title
+        for name, title in titles.items()
+        if getattr(after, name) is None and any(getattr(part, name) is not None for part in before)
+    ]
+    if not lost:
+        return ()
+    return (f"The {' and the '.join(lost)} are of other classes than the evaluated ones and are excluded.",)
+
+
+def _one_vs_rest(predictions: Predictions, positive: str) -> BinaryTask:
     rest = next(name for name in OTHER_CLASS_NAMES if name != positive)
     score = predictions.scores[:, predictions.classes.index(positive)]
     label = np.where(np.isin(predictions.label, [positive, ""]), predictions.label, rest)
     binary = _binary_predictions(predictions, label, np.column_stack([1 - score, score]), (rest, positive))
-    if predictions.calibrated_scores is None:
-        return binary
-    calibrated = predictions.calibrated_scores[:, predictions.classes.index(positive)]
-    return replace(binary, calibrated_scores=np.column_stack([1 - calibrated, calibrated]))
+    if predictions.calibrated_scores is not None:
+        calibrated = predictions.calibrated_scores[:, predictions.classes.index(positive)]
+        binary = replace(binary, calibrated_scores=np.column_stack([1 - calibrated, calibrated]))
+    return BinaryTask(binary, (positive,), ())
 
 
 def _one_vs_one(predictions: Predictions, positive: str, negative: str) -> BinaryTask:

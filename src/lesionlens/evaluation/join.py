@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from lesionlens.core.errors import PredictionsError
 from lesionlens.core.types import BoolArray, StrArray
 from lesionlens.datasets.image_ids import match_image_ids
+from lesionlens.evaluation.binarize import lost_fields_caveats
 from lesionlens.evaluation.predictions import (
     OTHER_CLASS_NAMES,
     Predictions,
@@ -46,13 +48,14 @@ def join_predictions(binary_predictions: Sequence[Predictions]) -> Predictions:
     scores = [
         model.scores[:, model.classes.index(name)] for model, name in zip(aligned, diagnoses, strict=True)
     ]
-    return multilabel_predictions(
+    joined = multilabel_predictions(
         first.image_id,
         _join_lesions(aligned),
         _join_labels(aligned, diagnoses),
         np.column_stack(scores),
         diagnoses,
     )
+    return replace(joined, caveats=(*joined.caveats, *lost_fields_caveats(binary_predictions, joined)))
 
 
 def _positive_class(predictions: Predictions) -> str:
