@@ -1,5 +1,7 @@
 """Prediction files: reading, writing, and errors."""
 
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -215,3 +217,9 @@ def test_one_image_under_two_names_is_an_error(tmp_path: Path) -> None:
     for names in (["one"], ["part-1", "part-2"]):
         with pytest.raises(PredictionsError, match=r"csv: x\.jpg and x mean the same image; keep one row"):
             read_predictions(*(tmp_path / f"{name}.csv" for name in names))
+
+
+def test_predictions_are_read_without_statistics() -> None:
+    """Importing scipy.stats takes half a second, which ``lesionlens predict`` would add to every call."""
+    script = "import sys, lesionlens.evaluation.predictions_io; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -1,6 +1,5 @@
 """Reduce multi-class predictions to a binary task: a class against the rest, or against one other class."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import numpy as np
 from lesionlens.core.errors import DataError, PredictionsError
 from lesionlens.core.task_names import parse_task
 from lesionlens.core.types import FloatArray, StrArray
+from lesionlens.evaluation.calibrated_columns import lost_fields_caveats, optional_fields
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.metrics import safe_divide
 from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES, Predictions
@@ -62,21 +62,8 @@ def to_binary_task(predictions: Predictions, task: str) -> BinaryTask:
         return BinaryTask(predictions, (), ())
     task_of = _one_vs_one if kind == "one-vs-one" else _one_vs_rest
     reduced = task_of(predictions, *classes)
-    caveats = (*reduced.caveats, *lost_fields_caveats([predictions], reduced.predictions))
-    return reduced._replace(caveats=caveats)
-
-
-def lost_fields_caveats(before: Sequence[Predictions], after: Predictions) -> tuple[str, ...]:
-    """Return a caveat about fields of a calibration that predictions had before they were reduced or joined."""
-    titles = {"calibrated_scores": "calibrated scores", "prediction_sets": "prediction sets"}
-    lost = [
-        title
-        for name, title in titles.items()
-        if getattr(after, name) is None and any(getattr(part, name) is not None for part in before)
-    ]
-    if not lost:
-        return ()
-    return (f"The {' and the '.join(lost)} are of other classes than the evaluated ones and are excluded.",)
+    lost = lost_fields_caveats([optional_fields(predictions)], optional_fields(reduced.predictions))
+    return reduced._replace(caveats=(*reduced.caveats, *lost))
 
 
 def _one_vs_rest(predictions: Predictions, positive: str) -> BinaryTask:

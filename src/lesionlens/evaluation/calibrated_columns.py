@@ -91,6 +91,15 @@ def concatenate_optional_fields(parts: Sequence[OptionalFields]) -> tuple[Option
     return joined, (f"Ignored, because only some of the joined predictions have them: {', '.join(partial)}.",)
 
 
+def lost_fields_caveats(before: Sequence[OptionalFields], after: OptionalFields) -> tuple[str, ...]:
+    """Return a caveat about fields per class that predictions had before they were reduced to a task, or joined."""
+    lost = [name for name in CLASS_FIELDS if name not in after and any(name in part for part in before)]
+    if not lost:
+        return ()
+    titles = " and the ".join(name.replace("_", " ") for name in lost)
+    return (f"The {titles} are of other classes than the evaluated ones and are excluded.",)
+
+
 def is_calibrated_column(name: str) -> bool:
     """Return whether a column of a file of predictions has one of the optional fields."""
     normalized = normalize_column_name(name)

@@ -9,7 +9,7 @@ import numpy as np
 from lesionlens.core.errors import PredictionsError
 from lesionlens.core.types import BoolArray, StrArray
 from lesionlens.datasets.image_ids import match_image_ids
-from lesionlens.evaluation.binarize import lost_fields_caveats
+from lesionlens.evaluation.calibrated_columns import lost_fields_caveats, optional_fields
 from lesionlens.evaluation.predictions import (
     OTHER_CLASS_NAMES,
     Predictions,
@@ -55,7 +55,8 @@ def join_predictions(binary_predictions: Sequence[Predictions]) -> Predictions:
         np.column_stack(scores),
         diagnoses,
     )
-    return replace(joined, caveats=(*joined.caveats, *lost_fields_caveats(binary_predictions, joined)))
+    lost = lost_fields_caveats(list(map(optional_fields, binary_predictions)), optional_fields(joined))
+    return replace(joined, caveats=(*joined.caveats, *lost))
 
 
 def _positive_class(predictions: Predictions) -> str:
