@@ -13,6 +13,7 @@ MIN_CASES_PER_CLASS, MAX_CASES_PER_CLASS = 2, 4
 SCORE_DROPS_FILE = "score_drops.csv"
 """File in the folder of the maps of the cases: scores without the pixels that each map marks most."""
 SCORE_DROP_COLUMNS = ("image_id", "map", "score", "score_without")
+CENTER_ROW = "center"  # in place of a map: the pixels nearest the center
 
 
 class ExampleCase(NamedTuple):

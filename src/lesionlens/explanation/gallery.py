@@ -6,8 +6,15 @@ from typing import Any
 
 from lesionlens.core.errors import ModelError
 from lesionlens.core.tabular import write_csv_rows
-from lesionlens.evaluation.case_selection import SCORE_DROP_COLUMNS, SCORE_DROPS_FILE, ExampleCase, file_stem
+from lesionlens.evaluation.case_selection import (
+    CENTER_ROW,
+    SCORE_DROP_COLUMNS,
+    SCORE_DROPS_FILE,
+    ExampleCase,
+    file_stem,
+)
 from lesionlens.explanation.explain import explain_image
+from lesionlens.explanation.map_controls import CENTER
 from lesionlens.explanation.panel import write_png
 from lesionlens.models.saved_model import LoadedModel
 
@@ -74,7 +81,12 @@ def write_gallery(
             write_png(out / f"{stem}.{name}.png", overlay) for name, overlay in explanation.overlays.items()
         ]
         drops += [
-            (case.image_id, name, f"{drop.score:.4f}", f"{drop.without:.4f}")
+            (
+                case.image_id,
+                CENTER_ROW if name == CENTER else name,
+                f"{drop.score:.4f}",
+                f"{drop.without:.4f}",
+            )
             for name, drop in explanation.score_drops.items()
         ]
     write_csv_rows(out / SCORE_DROPS_FILE, drops)

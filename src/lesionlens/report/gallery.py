@@ -10,9 +10,14 @@ from PIL import Image
 
 from lesionlens.core.errors import ImageError
 from lesionlens.core.tabular import read_table
-from lesionlens.evaluation.case_selection import SCORE_DROP_COLUMNS, SCORE_DROPS_FILE, ExampleCase, file_stem
+from lesionlens.evaluation.case_selection import (
+    CENTER_ROW,
+    SCORE_DROP_COLUMNS,
+    SCORE_DROPS_FILE,
+    ExampleCase,
+    file_stem,
+)
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.explanation.map_controls import CENTER
 from lesionlens.imaging.decode import read_rgb
 from lesionlens.models.map_titles import MAP_TITLES, map_kind, map_title
 
@@ -97,7 +102,7 @@ def gallery_cases(
     ]
     k = len(predictions.classes)
     return tuple(
-        GalleryCase(case, case_images, score, k, drops.get((case.image_id, CENTER), ""))
+        GalleryCase(case, case_images, score, k, drops.get((case.image_id, CENTER_ROW), ""))
         for case, case_images, score in zip(cases, images, label_scores, strict=True)
     )
 
