@@ -58,12 +58,15 @@ class PanelGrid:
         Side of a panel, in inches.
     max_columns
         Maximum number of panels in a row.
+    left
+        Width of ticks and label of the vertical axis, in inches.
     """
 
     panels: Sequence[SquarePanel]
     axis_labels: tuple[str, str]
     side: float = 1.65
     max_columns: int = 4
+    left: float = _LEFT_INCHES
 
     @property
     def columns(self) -> int:
@@ -74,7 +77,7 @@ class PanelGrid:
     @property
     def width(self) -> float:
         """Width of the grid, with its axis labels."""
-        return _LEFT_INCHES + self.columns * (self.side + _GAP_INCHES) - _GAP_INCHES / 2 + 0.05
+        return self.left + self.columns * (self.side + _GAP_INCHES) - _GAP_INCHES / 2 + 0.05
 
     @property
     def height(self) -> float:
@@ -117,7 +120,7 @@ class PanelGrid:
         panels = []
         for index in range(len(self.panels)):
             row, column = divmod(index, self.columns)
-            left = _LEFT_INCHES + column * (self.side + _GAP_INCHES)
+            left = self.left + column * (self.side + _GAP_INCHES)
             panel_top = top + sum(self._header_heights[: row + 1]) + row * (self.side + _BOTTOM_INCHES)
             axes = place_axes(figure, left=left, top=panel_top, width=self.side, height=self.side)
             style_unit_square(axes)

@@ -21,6 +21,7 @@ from lesionlens.evaluation.score_curves import (
 )
 
 _COLORS = {"model": ORANGE, "calibrated": BLUE}
+_DECIMALS_INCHES = 0.6  # left of a panel whose ticks have up to three decimals
 _SCORES_LEGEND = {"model": "model scores", "calibrated": "calibrated scores"}
 
 
@@ -64,7 +65,10 @@ def risk_coverage_figure(evaluation: EvaluationResult) -> Figure:
 
     text = _values(evaluation, "AURC", "aurc", OVERALL, {"model": by_scores["model"]})
     grid = PanelGrid(
-        [SquarePanel("Risk and coverage", text)], ("Images that are answered", "Errors among them"), side=2.4
+        [SquarePanel("Risk and coverage", text)],
+        ("Images that are answered", "Errors among them"),
+        side=2.4,
+        left=_DECIMALS_INCHES,
     )
     return draw_panels(grid, plot, _SCORES_LEGEND)
 
@@ -89,7 +93,7 @@ def decision_curve_figure(evaluation: EvaluationResult) -> Figure:
             _set_height(panel, -0.15 * (prevalence[name] or 1.0), prevalence[name] or 1.0)
 
     references = {"all": "treat all", "none": "treat none"}
-    grid = PanelGrid(panels, ("Threshold probability", "Net benefit"))
+    grid = PanelGrid(panels, ("Threshold probability", "Net benefit"), left=_DECIMALS_INCHES)
     return draw_panels(grid, plot, {**_SCORES_LEGEND, **references})
 
 
