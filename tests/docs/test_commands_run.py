@@ -45,6 +45,7 @@ ASSUMED_RUNS = {
     "inference.md": "mine",
     "model-card.md": "demo",
     "subgroups.md": "demo",
+    "unknown-images.md": "demo",
 }
 # pages whose output is about trained models: after a tiny training the numbers and notes are others
 MODEL_OUTPUT = {"compare.md", "evaluate.md", "subgroups.md"}
