@@ -169,3 +169,20 @@ def test_intervals_of_calibration_errors_contain_the_true_error() -> None:
         assert interval.low <= value <= interval.high
     assert corrected >= 89  # binomial, 95 %: below 89 in 0.4 % of the experiments
     assert percentile < corrected
+
+
+def test_empty_bins_of_resamples_do_not_widen_the_band() -> None:
+    """With one image per bin that is always correct, a resample without it has no rate; it is not 0."""
+    scores = np.column_stack([np.linspace(0.5, 0.99, 12), 1 - np.linspace(0.5, 0.99, 12)])
+    ids = np.arange(12).astype(str)
+    result = evaluate(Predictions(ids, ids, np.full(12, "a"), scores, ("a", "b")), n_resamples=50)
+    assert result.score_curves is not None
+    largest = result.score_curves.reliability[LARGEST_SCORE]["model"]
+    assert largest.low == largest.high == largest.y == (1.0,) * 12
+
+
+def test_predictive_values_of_one_lesion_have_no_interval() -> None:
+    few = PREDICTIONS.select(np.append(np.flatnonzero(LABELS == 0)[:1], np.flatnonzero(LABELS > 0)))
+    ppv, npv = evaluate(few, n_resamples=50, prevalence={"melanoma": 0.02}).predictive_values
+    assert np.isnan([ppv.low, npv.low]).all()
+    assert "only one lesion" in ppv.caveat

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lesionlens.cli.evaluate_ood import _unknown_images
 from lesionlens.core.errors import DataError
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.inputs import collect_inputs
@@ -84,3 +85,8 @@ def test_a_kind_has_one_name(loaded: LoadedModel, images: Path) -> None:
     known = collect_inputs([images])
     with pytest.raises(DataError, match="the kind of images 'texture' exists already"):
         evaluate_detectors(loaded, known, {"texture": known})
+
+
+def test_unknown_sources_of_the_same_name_are_rejected(images: Path) -> None:
+    with pytest.raises(DataError, match="--unknown has two kinds of images 'known'"):
+        _unknown_images([str(images), str(images)])

@@ -52,3 +52,9 @@ def test_bad_scores_are_rejected(
 ) -> None:
     with pytest.raises(DataError, match=message):
         evaluate_separation(known, unknown, lesions)
+
+
+def test_without_resamples_there_are_no_intervals() -> None:
+    separation = evaluate_separation([0.1, 0.2], [0.3, 0.4], ["a", "b"], n_resamples=0)
+    assert separation.auroc == 1
+    assert np.isnan(separation.auroc_interval.low)

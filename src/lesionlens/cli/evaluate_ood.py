@@ -1,5 +1,6 @@
 """``lesionlens evaluate-ood``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,8 +46,7 @@ def evaluate_ood_command(
     from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.core.notice import RESEARCH_USE_NOTICE
     from lesionlens.core.runtime import set_num_threads
-    from lesionlens.inference.inputs import collect_inputs
-    from lesionlens.inference.ood_challenge import OODOptions, evaluate_detectors, group_by_label
+    from lesionlens.inference.ood_challenge import OODOptions, evaluate_detectors
     from lesionlens.inference.ood_plots import write_ood_figures
     from lesionlens.inference.ood_report import OODTable, write_ood_report
     from lesionlens.models.saved_model import load_model
@@ -57,13 +57,10 @@ def evaluate_ood_command(
     with progress_bar(console, unit="kinds of images") as progress:
         task = progress.add_task("evaluating detectors", total=None)
         loaded = load_model(model, device=device)
-        further: dict[str, InferenceInputs] = {}
-        for source in unknown or ():
-            further |= group_by_label(_short_name(source), collect_inputs([source]))
         evaluation = evaluate_detectors(
             loaded,
             _known_images(model, images),
-            further,
+            _unknown_images(unknown or ()),
             options=OODOptions(num_images=num_images, n_resamples=bootstrap_samples, seed=seed),
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
@@ -86,6 +83,21 @@ def _known_images(model: Path, images: list[str] | None) -> "InferenceInputs":
     if not RunDir(model).exists():
         raise DataError(f"{model} is not a run: pass images that neither trained nor selected the model")
     return unseen_images(RunDir(model))
+
+
+def _unknown_images(sources: Sequence[str]) -> "dict[str, InferenceInputs]":
+    """Return the images of each source by the name of their kind."""
+    from lesionlens.core.errors import DataError
+    from lesionlens.inference.inputs import collect_inputs
+    from lesionlens.inference.ood_challenge import group_by_label
+
+    kinds: dict[str, InferenceInputs] = {}
+    for source in sources:
+        added = group_by_label(_short_name(source), collect_inputs([source]))
+        if repeated := set(kinds) & set(added):
+            raise DataError(f"--unknown has two kinds of images {min(repeated)!r}; rename a folder or table")
+        kinds |= added
+    return kinds
 
 
 def _short_name(source: str) -> str:

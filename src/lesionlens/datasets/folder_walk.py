@@ -16,6 +16,7 @@ _OUTPUT_FILES = (
     ("audit.json", "duplicates.csv"),
     ("comparison.json", "comparison.csv"),
     ("evaluation.json",),
+    ("ood.json",),
     ("table.html", "results.json"),
     ("artifact_injection.json",),
 )
@@ -30,6 +31,7 @@ _FIGURES = {
         "decision_curve.png",
     ),
     "subgroups.json": ("subgroups.png",),
+    "ood.json": ("ood.png", "ood_examples.png"),
     "comparison.json": ("comparison.png",),
     "audit.json": ("duplicates.png",),
 }

@@ -107,7 +107,9 @@ def evaluate(
             scored_images(labeled), labeled.classes, resampled_curves, confidence=confidence
         ),
         prevalence=by_class,
-        predictive_values=predictive_values(by_class, point.values, resampled_values, confidence=confidence),
+        predictive_values=predictive_values(
+            by_class, point.values, resampled_values, estimates, confidence=confidence
+        ),
     )
 
 

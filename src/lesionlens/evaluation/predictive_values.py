@@ -7,6 +7,8 @@ than a practice, where the PPV is lower and the NPV higher.
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from lesionlens.core.errors import PredictionsError, unknown_name_message
 from lesionlens.core.taxonomy import match_class
 from lesionlens.core.types import FloatArray
@@ -21,23 +23,29 @@ def predictive_values(
     prevalence: Mapping[str, float],
     point: ValuesByMetric,
     resampled: ValuesByMetric | None,
+    estimates: Sequence[Estimate],
     *,
     confidence: float,
 ) -> tuple[Estimate, ...]:
     """Return PPV and NPV of each class at its prevalence, with the intervals of sensitivity and specificity together.
 
-    The images of other classes are assumed to occur in the proportions of the evaluated images.
+    The images of other classes are assumed to occur in the proportions of the evaluated images. Without an interval of
+    sensitivity or specificity, which ``estimates`` contain, there is none; caveats about these apply here too.
     """
-    return tuple(
-        make_estimate(
-            (name, class_name),
-            function(point, class_name, prior),
-            None if resampled is None else function(resampled, class_name, prior),
-            confidence,
-        )
-        for class_name, prior in prevalence.items()
-        for name, function in (("ppv", _ppv), ("npv", _npv))
-    )
+    values = []
+    for class_name, prior in prevalence.items():
+        parts = [
+            item
+            for item in estimates
+            if item.metric in ("sensitivity", "specificity") and item.scope == class_name
+        ]
+        caveats = tuple(dict.fromkeys(caveat for part in parts for caveat in part.caveats))
+        varies = resampled if not any(np.isnan(part.low) for part in parts) else None
+        for name, function in (("ppv", _ppv), ("npv", _npv)):
+            resamples = None if varies is None else function(varies, class_name, prior)
+            value = function(point, class_name, prior)
+            values.append(make_estimate((name, class_name), value, resamples, confidence, caveats))
+    return tuple(values)
 
 
 def _ppv(values: ValuesByMetric, class_name: str, prevalence: float) -> FloatArray:

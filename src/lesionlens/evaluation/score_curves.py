@@ -73,10 +73,14 @@ def _parse_curves(record: Mapping[str, Any]) -> CurvesByScores:
 def compute_score_curves(
     images_by_scores: Mapping[str, ScoredImages], classes: Sequence[str], weights: Weights = None
 ) -> dict[CurveKey, FloatArray]:
-    """Return the ordinates of every curve, (…, g), for each row of ``weights``, (…, n)."""
+    """Return the ordinates of every curve, (…, g), for each row of ``weights``, (…, n).
+
+    That of a bin without an image is NaN.
+    """
     values: dict[CurveKey, FloatArray] = {}
     for scores, images in images_by_scores.items():
-        rates = _reliability(images, weights).rate
+        bins = _reliability(images, weights)
+        rates = np.where(bins.n_images > 0, bins.rate, np.nan)
         benefits = net_benefits(images, PROBABILITY_THRESHOLDS, weights)
         for k, name in enumerate((LARGEST_SCORE, *classes)):
             values["reliability", scores, name] = rates[..., k, :]
@@ -130,7 +134,8 @@ def _make_curve(x: FloatArray, y: FloatArray, resampled: FloatArray | None, conf
     if resampled is None:
         return BandedCurve(to_curve(x), to_curve(y))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
+    known = np.where(np.isnan(resampled).all(axis=0), y, resampled)  # a bin that no resample has: no interval
+    low, high = np.nanquantile(known, [tail, 1 - tail], axis=0)
     return BandedCurve(*map(to_curve, (x, y, low, high)))
 
 

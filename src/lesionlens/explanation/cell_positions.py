@@ -58,7 +58,7 @@ def _trace(model: Classifier, size: tuple[int, int], device: torch.device) -> Ce
     num_crops = model.num_crops
     shape = (1, 3, *size) if num_crops is None else (1, num_crops, 3, *size)
     try:
-        with eval_mode(model), torch.no_grad():
+        with eval_mode(model):
             model(torch.zeros(shape, device=device))
     finally:
         for handle in handles:

@@ -45,7 +45,7 @@ def evaluate_separation(
     known_lesions
         Lesion of each known image, (n,): all images of a lesion are resampled together.
     n_resamples, seed
-        Number of bootstrap resamples, and their random seed.
+        Number of bootstrap resamples (0: no intervals), and their random seed.
 
     Raises
     ------
@@ -68,11 +68,9 @@ def evaluate_separation(
         _resamples(np.arange(second.size), n_resamples, seed + 1),
         strict=True,
     )
-    aurocs, rates = zip(*(_separation(first, second, *weights) for weights in resampled), strict=True)
+    values = np.array([_separation(first, second, *weights) for weights in resampled]).reshape(-1, 2)
     auroc, rate = _separation(first, second, *(one[0] for one in ones))
-    return Separation(
-        auroc, percentile_interval(np.array(aurocs)), rate, percentile_interval(np.array(rates))
-    )
+    return Separation(auroc, percentile_interval(values[:, 0]), rate, percentile_interval(values[:, 1]))
 
 
 def _resamples(members: NDArray[Any], n_resamples: int, seed: int) -> list[FloatArray]:
