@@ -11,6 +11,7 @@ import torch
 from lesionlens.cli.evaluate_ood import _unknown_images
 from lesionlens.core.errors import DataError
 from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference import ood_challenge
 from lesionlens.inference.inputs import collect_inputs
 from lesionlens.inference.ood_challenge import OODEvaluation, OODOptions, evaluate_detectors, group_by_label
 from lesionlens.inference.ood_plots import draw_ood_examples, draw_ood_report, write_ood_figures
@@ -65,6 +66,22 @@ def test_every_kind_and_detector_is_measured(loaded: LoadedModel, images: Path, 
     assert [float(row["auroc"]) for row in rows] == [item["auroc"] for item in record["results"]]
     assert layout_faults(draw_ood_report(report)) == []
     assert layout_faults(draw_ood_examples(examples)) == []
+
+
+def test_unreadable_images_are_excluded(
+    loaded: LoadedModel, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (images, tmp_path / "mine"):
+        write_image(folder / "readable.png", size=(40, 40))
+        (folder / "0.png").write_bytes(b"no image")
+    monkeypatch.setattr(ood_challenge, "_generators", lambda paths, seed: {})
+    with pytest.warns(UserWarning, match=r"images that cannot be read are excluded \(1 of \d+\):\n.*0\.png"):
+        report, examples = evaluate_detectors(
+            loaded, collect_inputs([images]), {"mine": collect_inputs([tmp_path / "mine"])},
+            options=OODOptions(num_images=2, n_resamples=5),
+        )  # fmt: skip
+    assert {result.num_images for result in report.results} == {len(examples["mine"])} == {1}
+    assert report.num_calibrating[0] + report.num_known[0] == 12
 
 
 def test_labels_are_kinds_of_their_own(images: Path) -> None:

@@ -1,5 +1,6 @@
 """Measure how well detectors find images of unknown kinds, with the features of a model."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,12 +65,18 @@ class OODEvaluation(NamedTuple):
 
 
 class _Outputs(NamedTuple):
-    """Features and class scores of images, their lesions, and their labels."""
+    """Features and class scores of the images that could be read, their files, lesions and labels."""
 
     features: NDArray[np.float32]
     scores: NDArray[np.float64]
+    paths: list[Path]
     lesions: StrArray
     labels: StrArray
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Number of images and of lesions."""
+        return len(self.paths), len(np.unique(self.lesions))
 
     def of(self, detector: str) -> NDArray[np.floating]:
         return self.scores if detector == "msp" else self.features
@@ -86,7 +93,8 @@ def evaluate_detectors(
     """Measure every detector on every kind of unknown images.
 
     A random half of the known lesions calibrates the detectors, as ``lesionlens calibrate`` does; the images of the
-    other half are compared with the unknown images. Kinds of ``CHANGED_KINDS`` change images of that other half.
+    other half are compared with the unknown images. Kinds of ``CHANGED_KINDS`` change images of that other half. Images
+    that cannot be read are excluded with a warning.
 
     Parameters
     ----------
@@ -111,12 +119,11 @@ def evaluate_detectors(
     calibrating = _random_half(known.lesion_id, options.seed)
     fitted_on, held_out = (_outputs(loaded, _select(known, rows)) for rows in (calibrating, ~calibrating))
     detectors = _fit_detectors(fitted_on, options.seed)
-    paths = [known.path[row] for row in np.flatnonzero(~calibrating)]
-    generators = _generators(paths, options.seed)
+    generators = _generators(held_out.paths, options.seed)
     if repeated := {KNOWN, *generators} & set(unknown):
         raise DataError(f"the kind of images {min(repeated)!r} exists already; rename the folder or table")
     results: list[DetectorResult] = []
-    examples = {KNOWN: [_thumbnail(path) for path in paths[:_NUM_EXAMPLES]]}
+    examples = {KNOWN: _thumbnails(held_out)}
     kinds = [*generators, *unknown]
     for done, kind in enumerate(kinds):
         if on_progress is not None:
@@ -126,12 +133,13 @@ def evaluate_detectors(
                 inputs = _sample(unknown[kind], options)
             else:
                 inputs = _write_images(Path(folder), generators[kind], options.num_images)
-            examples[kind] = [_thumbnail(path) for path in inputs.path[:_NUM_EXAMPLES]]
-            results += _compare(kind, detectors, held_out, _outputs(loaded, inputs), options)
+            outputs = _outputs(loaded, inputs)
+            examples[kind] = _thumbnails(outputs)
+            results += _compare(kind, detectors, held_out, outputs, options)
     report = OODReport(
         results=tuple(results),
-        num_calibrating=_count(known, calibrating),
-        num_known=_count(known, ~calibrating),
+        num_calibrating=fitted_on.counts,
+        num_known=held_out.counts,
         weights_sha256=loaded.card.weights_sha256,
         n_resamples=options.n_resamples,
         seed=options.seed,
@@ -157,11 +165,6 @@ def _fit_detectors(outputs: _Outputs, seed: int) -> list[OODDetector]:
     return [fit_detector(name, outputs.of(name), outputs.lesions, labels, seed=seed) for name in DETECTORS]
 
 
-def _count(inputs: InferenceInputs, rows: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the number of images and of lesions."""
-    return int(rows.sum()), len(np.unique(np.array(inputs.lesion_id)[rows]))
-
-
 def _sample(inputs: InferenceInputs, options: OODOptions) -> InferenceInputs:
     """Return as many random images as each kind has, or all if there are fewer, without their labels."""
     order = np.random.default_rng(options.seed).permutation(len(inputs.path))
@@ -169,6 +172,10 @@ def _sample(inputs: InferenceInputs, options: OODOptions) -> InferenceInputs:
     chosen[order[: options.num_images]] = True
     sample = _select(inputs, chosen)
     return replace(sample, label=("",) * len(sample.label))
+
+
+def _thumbnails(outputs: _Outputs) -> list[RGBImage]:
+    return [_thumbnail(path) for path in outputs.paths[:_NUM_EXAMPLES]]
 
 
 def _thumbnail(path: Path) -> RGBImage:
@@ -233,8 +240,14 @@ def _outputs(loaded: LoadedModel, inputs: InferenceInputs) -> _Outputs:
     result = run_inference(loaded, inputs, keep_features=True)
     if result.features is None:
         raise DataError("The model returns no features")
+    if result.failures:
+        listed = "\n  ".join(result.failures[:10])
+        number = f"{len(result.failures)} of {len(inputs.path)}"
+        warnings.warn(f"images that cannot be read are excluded ({number}):\n  {listed}", stacklevel=3)
     predictions = result.predictions
-    return _Outputs(result.features, predictions.scores, predictions.lesion_id, predictions.label)
+    path_by_id = dict(zip(inputs.image_id, inputs.path, strict=True))
+    paths = [path_by_id[name] for name in predictions.image_id.tolist()]
+    return _Outputs(result.features, predictions.scores, paths, predictions.lesion_id, predictions.label)
 
 
 def _compare(
