@@ -6,7 +6,7 @@ import torch
 from lesionlens.core.errors import ModelError, RecipeError
 from lesionlens.models.factory import create_model
 from lesionlens.runs.schema import AttentionPriorRecipe
-from lesionlens.training.attention_prior import make_attention_prior
+from lesionlens.training.attention_prior import make_attention_prior, uneven_grids
 
 LESION = AttentionPriorRecipe(target="lesion")
 SIZE = (64, 64)
@@ -91,6 +91,24 @@ def test_unnamed_maps_have_no_prior() -> None:
     assert list(maps) == ["layer2", "layer3"]
     terms = prior(maps, torch.full((2, 1, *SIZE), 255, dtype=torch.uint8), torch.tensor([True, True]))
     assert list(terms) == ["layer3"]
+
+
+def test_masks_are_averaged_around_the_centers_of_cells() -> None:
+    """The cells of layer3 are centered at pixels 0, 16, 32 and 48, those of VGG in the middle of equal parts."""
+    gate = create_model(backbone="test_resnet", attention="gate", num_classes=2)
+    grids = uneven_grids(gate, SIZE)
+    masks = torch.zeros(1, 1, *SIZE, dtype=torch.uint8)
+    masks[:, :, 8:24, 24:40] = 255  # the cell (1, 2), up to half a pixel
+    prior = make_attention_prior(LESION, gate, SIZE)
+    assert prior is not None
+    maps = {name: torch.zeros(1, cells, cells) for name, cells in (("layer2", 8), ("layer3", 4))}
+    for cell, expected in (((1, 2), 0.0), ((1, 1), 1.0), ((0, 2), 1.0)):
+        maps["layer3"][:] = 0
+        maps["layer3"][0, cell[0], cell[1]] = 1
+        loss = prior(maps, masks, torch.tensor([True]))["layer3"]
+        assert float(loss) == pytest.approx(expected, abs=0.08)
+    assert (4, 4) in grids
+    assert uneven_grids(create_model(backbone="vgg11", attention="gate", num_classes=2), SIZE) == {}
 
 
 def test_mask_fraction_of_zero_disables_the_prior() -> None:

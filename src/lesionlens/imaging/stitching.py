@@ -63,6 +63,28 @@ def resize_map(
     )  # fmt: skip
 
 
+def cell_weights(axis: CellAxis, num_cells: int, num_pixels: int) -> Float[ndarray, "num_cells num_pixels"]:
+    """Return the weight of each pixel in the average over each cell: the covered part of the pixel.
+
+    A cell extends by half a step to both sides of its center; outside the image it has no pixels. A cell completely
+    outside has the weights of the nearest pixel.
+
+    Examples
+    --------
+    >>> cell_weights(CellAxis(0.25, 0.5), 2, 4).tolist()
+    [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
+    >>> cell_weights(CellAxis(0.125, 0.5), 2, 4).round(2).tolist()
+    [[0.67, 0.33, 0.0, 0.0], [0.0, 0.25, 0.5, 0.25]]
+    """
+    centers = (axis.start + np.arange(num_cells) * axis.step) * num_pixels
+    half, pixels = axis.step * num_pixels / 2, np.arange(num_pixels)
+    low, high = (centers + side * half for side in (-1, 1))
+    low, high = np.minimum(low, num_pixels - 1), np.maximum(high, 1)
+    covered = np.minimum(pixels + 1, high[:, None]) - np.maximum(pixels, low[:, None])
+    covered = np.maximum(covered, 0)
+    return np.asarray(covered / covered.sum(axis=1, keepdims=True))
+
+
 def _cells(axis: CellAxis, length: int) -> Float[ndarray, " length"]:
     """Return the position of each pixel between the cells, 0 at the center of the first."""
     return (((np.arange(length) + 0.5) / length - axis.start) / axis.step).astype(np.float32)

@@ -1,14 +1,17 @@
 """Attention prior: a Dice loss between attention maps and masks, for any model with spatial attention maps."""
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from lesionlens.core.errors import ModelError, RecipeError, unknown_name_message
+from lesionlens.explanation.cell_positions import CellGrids, cell_grids
+from lesionlens.imaging.stitching import CellAxis
 from lesionlens.models.base import Classifier
 from lesionlens.runs.schema import AttentionPriorRecipe
 from lesionlens.training.losses import attention_dice_loss
@@ -27,10 +30,13 @@ class AttentionPriorLoss:
         Loss weight lambda of each map by name.
     normalize_by_max
         Whether the values of a map sum to 1. Each map is then divided by its maximum to match a mask.
+    grids
+        Centers of the cells by the height and width of a map, see `uneven_grids`; other maps have an even grid.
     """
 
     weights: Mapping[str, float]
     normalize_by_max: bool
+    grids: CellGrids = field(default_factory=dict)
 
     def __call__(
         self,
@@ -51,9 +57,12 @@ class AttentionPriorLoss:
         """
         targets = masks.flatten(0, 1).float() / 255
         crop_has_mask = has_mask.repeat_interleave(masks.shape[1])
+        flat = {name: self._flatten_crops(maps[name]) for name in self.weights}
         return {
-            name: attention_dice_loss(self._flatten_crops(maps[name]), targets, crop_has_mask)
-            for name in self.weights
+            name: attention_dice_loss(
+                values, targets, crop_has_mask, self.grids.get((values.shape[1], values.shape[2]))
+            )
+            for name, values in flat.items()
         }
 
     def _flatten_crops(self, attention: Tensor) -> Tensor:
@@ -96,8 +105,22 @@ def make_attention_prior(
             raise RecipeError(unknown_name_message("attention map in attention_prior.weight", name, names))
     default = dict.fromkeys(names[:-1], EARLIER_MAP_WEIGHT) | {names[-1]: LAST_MAP_WEIGHT}
     return AttentionPriorLoss(
-        recipe.weight or default, normalize_by_max=model.map_value_range == "distribution"
+        recipe.weight or default, model.map_value_range == "distribution", uneven_grids(model, size)
     )
+
+
+def uneven_grids(model: Classifier, size: tuple[int, int]) -> CellGrids:
+    """Return the centers of the cells of a model's maps, see `cell_grids`, without those on an even grid.
+
+    The maps of VGG-16, the network of Yan 2020, have even grids; those of a ResNet have not.
+    """
+    parameter = next(model.parameters())
+    grids = cell_grids(model, torch.zeros((1, 3, *size), device=parameter.device))
+    return {cells: grid for cells, grid in grids.items() if not all(map(_is_even, grid, cells))}
+
+
+def _is_even(axis: CellAxis, num_cells: int) -> bool:
+    return math.isclose(axis.step * num_cells, 1) and math.isclose(axis.start * 2, axis.step)
 
 
 def spatial_maps(model: Classifier, size: tuple[int, int]) -> list[str]:

@@ -6,6 +6,7 @@ loss is computed over the complete batch at once.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from lesionlens.core.errors import RecipeError, unknown_name_message
 from lesionlens.data.sample_weights import diagnosis_confirmation_weights
 from lesionlens.data.sampler import class_weights
+from lesionlens.imaging.stitching import CellAxis, CellGrid, cell_weights
 from lesionlens.runs.train_schema import TrainRecipe
 
 LossReduction = Literal["weight_sum", "batch_size"]
@@ -80,6 +82,7 @@ def attention_dice_loss(
     attention: Float[Tensor, "b h w"],
     masks: Shaped[Tensor, "b y x"],
     has_mask: Bool[Tensor, " b"] | None = None,
+    grid: CellGrid | None = None,
 ) -> Float[Tensor, ""]:
     """Compute the Dice loss ``1 - 2 * sum(a * m) / sum(a + m)`` over all pixels of all images of a batch.
 
@@ -88,10 +91,12 @@ def attention_dice_loss(
     attention
         Attention maps a, 0 to 1.
     masks
-        Lesion masks m, 0 to 1, of any size: resized to that of the maps by adaptive average pooling, so that pixels on
-        an outline have intermediate values.
+        Lesion masks m, 0 to 1, of any size: averaged over the cells of the maps, so that cells on an outline have
+        intermediate values.
     has_mask
         Whether each image has a mask; images without one are ignored. None: all images have one.
+    grid
+        Centers of the cells; default: an even grid, by adaptive average pooling.
 
     Returns
     -------
@@ -104,8 +109,27 @@ def attention_dice_loss(
         return attention.new_zeros(())
     dtype = torch.promote_types(attention.dtype, torch.float32)
     attention = attention.to(dtype)
-    target = F.adaptive_avg_pool2d(masks.to(dtype), (attention.shape[1], attention.shape[2]))
+    target = _average_over_cells(masks.to(dtype), (attention.shape[1], attention.shape[2]), grid)
     return 1 - 2 * (attention * target).sum() / (attention + target).sum()
+
+
+def _average_over_cells(
+    masks: Float[Tensor, "b y x"], size: tuple[int, int], grid: CellGrid | None
+) -> Float[Tensor, "b h w"]:
+    if grid is None:
+        return F.adaptive_avg_pool2d(masks, size)
+    rows, columns = (
+        _cell_weights(axis, cells, pixels, masks.dtype, masks.device)
+        for axis, cells, pixels in zip(grid, size, masks.shape[1:], strict=True)
+    )
+    return rows @ masks @ columns.T
+
+
+@lru_cache
+def _cell_weights(
+    axis: CellAxis, num_cells: int, num_pixels: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    return torch.as_tensor(cell_weights(axis, num_cells, num_pixels), dtype=dtype, device=device)
 
 
 class ClassificationLoss(nn.Module):
