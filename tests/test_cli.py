@@ -142,13 +142,15 @@ def test_models_and_layouts_are_listed(
     assert "isic2017" in capsys.readouterr().out
 
 
-def test_help_loads_nothing_heavy() -> None:
-    """Help is quick because it imports neither torch nor pandas nor matplotlib."""
+def test_help_and_listings_load_nothing_heavy() -> None:
+    """They are quick because they import neither torch nor pandas nor matplotlib."""
     look = (
         "import sys; from lesionlens.cli import app; import typer.main, typer.testing\n"
         "commands = [[], *([name] for name in typer.main.get_command(app).commands)]\n"
         "codes = [typer.testing.CliRunner().invoke(app, [*command, '--help']).exit_code for command in commands]\n"
         "heavy = {'torch', 'pandas', 'numpy', 'matplotlib', 'lightning', 'timm', 'rich'} & set(sys.modules)\n"
+        "codes += [typer.testing.CliRunner().invoke(app, [name]).exit_code for name in ('models', 'recipes')]\n"
+        "heavy |= {'torch', 'pandas', 'matplotlib', 'timm'} & set(sys.modules)\n"
         "print(len(codes) > 9, set(codes), sorted(heavy))"
     )
     output = subprocess.run(

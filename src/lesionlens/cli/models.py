@@ -1,7 +1,7 @@
 """``lesionlens models`` and ``lesionlens recipes``."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,27 +33,36 @@ def models_command(
     if backbones is not None:
         _print_backbones(backbones, console)
         return
-    from lesionlens.core.errors import ModelError
-    from lesionlens.models.zoo import COMPACT_COLUMNS, ZOO, zoo_rows
+    listings = _read_listings()
+    networks = [item for item in listings["networks"] if fnmatch(item["cells"][0], pattern)]
+    if not networks:
+        from lesionlens.core.errors import ModelError
 
-    names = [name for name in ZOO if fnmatch(name, pattern)]
-    if not names:
         raise ModelError(_no_network_message(pattern))
     console.width = max(console.width, MODELS_MIN_WIDTH)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in COMPACT_COLUMNS:
+    for column in listings["network_columns"]:
         table.add_column(
             column, no_wrap=True, justify="right" if column in {"parameters", "GFLOPs"} else "left"
         )
-    for line in zoo_rows(names, COMPACT_COLUMNS):
-        table.add_row(*line)
+    for item in networks:
+        table.add_row(*item["cells"])
     console.print(table)
-    papers = sorted({f"  {ZOO[name].paper}" for name in names})
+    papers = sorted({f"  {item['paper']}" for item in networks})
     console.print(
-        "\n".join([f"\n{len(names)} networks, described in", *papers, MODELS_FOOTNOTE]),
+        "\n".join([f"\n{len(networks)} networks, described in", *papers, MODELS_FOOTNOTE]),
         style="dim",
         highlight=False,
     )
+
+
+def _read_listings() -> dict[str, Any]:
+    """Return the generated rows of both commands, so that neither loads a network; see ``docs/generate.py``."""
+    import json
+    from importlib.resources import files
+
+    listings: dict[str, Any] = json.loads((files("lesionlens.cli") / "listings.json").read_text("utf-8"))
+    return listings
 
 
 def _print_backbones(pattern: str, console: "Console") -> None:
@@ -135,20 +144,22 @@ def _print_recipes(paper: str | None) -> None:
     from rich.table import Table
 
     from lesionlens.core.console import make_console
-    from lesionlens.reproduction.catalog import PAPERS, list_row_recipes
-    from lesionlens.runs.recipe_files import builtin_recipes
+    from lesionlens.core.errors import RecipeError, unknown_name_message
 
+    listings = _read_listings()
+    if paper is not None and paper not in listings["papers"]:
+        raise RecipeError(unknown_name_message("paper", paper, listings["papers"]))
     console = make_console()
     console.width = max(console.width, RECIPES_MIN_WIDTH)
-    rows = list_row_recipes(paper)
-    for key in dict.fromkeys(row.paper for row in rows):
-        table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left", title=PAPERS[key])
+    for key in listings["papers"] if paper is None else [paper]:
+        title = listings["papers"][key]
+        table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left", title=title)
         for column in ("table", "row", "recipe"):
             table.add_column(column, overflow="fold")
-        for row in rows:
-            if row.paper == key:
-                table.add_row(row.table, row.row, row.recipe or f"– {row.reason_not_run}")
+        for row in listings["row_recipes"]:
+            if row["paper"] == key:
+                table.add_row(row["table"], row["row"], row["recipe"] or f"– {row['reason_not_run']}")
         console.print(table, highlight=False)
         console.print()
-    families = [name for name in builtin_recipes() if "/" in name and paper in {None, name.split("/")[0]}]
-    console.print(RECIPES_FOOTNOTE.lstrip() + ", ".join(sorted(families)), style="dim", highlight=False)
+    families = [name for name in listings["base_recipes"] if paper in {None, name.split("/")[0]}]
+    console.print(RECIPES_FOOTNOTE.lstrip() + ", ".join(families), style="dim", highlight=False)
