@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,23 @@ def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: LoadedModel, t
     ]
     with Image.open(tmp_path / "out" / "a.gradcam.png") as rendered:
         assert rendered.size == (120, 90)
+
+
+def test_overlays_have_the_resolution_of_the_photograph(loaded: LoadedModel, tmp_path: Path) -> None:
+    card = loaded.card
+    reduced = replace(
+        loaded,
+        card=card.model_copy(
+            update={"preprocessing": card.preprocessing.model_copy(update={"max_short_side": 30})}
+        ),
+    )
+    path = write_image(tmp_path / "a.png")
+    explain(reduced, [path], tmp_path / "out", methods=["gradcam"])
+    with Image.open(tmp_path / "out" / "a.gradcam.png") as rendered:
+        assert rendered.size == (120, 90)
+    small = reduced.card.preprocessing.load_image(path)
+    assert small.shape == (30, 40, 3)
+    assert explain_image(reduced, small, methods=["gradcam"]).overlays["gradcam"].shape == small.shape
 
 
 def test_raw_maps_do_not_show_the_image(loaded: LoadedModel, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from lesionlens.explanation.overlay import image_grid, limit_size, overlay, raw_
 from lesionlens.explanation.panel import panel, write_png
 from lesionlens.explanation.score_drop import ScoreDrop, compute_score_drops
 from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.decode import read_rgb
 from lesionlens.imaging.preprocessing import missing_mask_warning
 from lesionlens.imaging.stitching import CellGrid, resize_boxes, stitch
 from lesionlens.models.base import Classifier
@@ -134,14 +135,15 @@ def explain(
         try:
             image = loaded.card.preprocessing.load_image(path)
             region = loaded.card.preprocessing.lesion_roi(image, mask_of.get(path), path=path)
+            photograph = read_rgb(path, max_short_side=MAX_OVERLAY_SIZE)
         except DataError as error:
             failures.append(str(error))
             continue
         if region is None and loaded.card.preprocessing.roi_margin is not None:
             uncropped.append(path.name)
         explanation = explain_image(
-            loaded, image, region=region, methods=methods, target_class=target_class, raw_maps=raw_maps,
-            score_drops=True,
+            loaded, image, region=region, photograph=photograph, methods=methods, target_class=target_class,
+            raw_maps=raw_maps, score_drops=True,
         )  # fmt: skip
         written += _write_explanation(explanation, out, stem, name=path.name, label=label_of.get(path, ""))
     if on_progress is not None:
@@ -159,6 +161,7 @@ def explain_image(
     image: UInt8[ndarray, "h w 3"],
     *,
     region: CropBox | None = None,
+    photograph: UInt8[ndarray, "photograph_h photograph_w 3"] | None = None,
     methods: Iterable[str] = ("auto",),
     target_class: str | None = None,
     max_size: int = MAX_OVERLAY_SIZE,
@@ -178,6 +181,8 @@ def explain_image(
         RGB image, (h, w, 3).
     region
         Box that the crops are taken from, from ``Preprocessing.lesion_roi``; None (default): the complete image.
+    photograph
+        The same image in a higher resolution, on which overlays are rendered; default: the image.
     methods, target_class
         As for ``explain``.
     max_size
@@ -198,27 +203,27 @@ def explain_image(
     scores: list[float] = predict_image_scores(loaded, crops).tolist()
     target_index = classes.index(target_class) if target_class is not None else int(np.argmax(scores))
     maps = compute_maps(loaded.model, crops, methods=methods, target_index=target_index)
-    small = limit_size(image, max_size)
     height, width = image.shape[:2]
+    shown = limit_size(image if photograph is None else photograph, max_size)
     boxes = resize_boxes(
         preprocessing.crop_boxes(height, width, region),
         old_size=(height, width),
-        new_size=(small.shape[0], small.shape[1]),
+        new_size=(shown.shape[0], shown.shape[1]),
     )
     grids = cell_grids(loaded.model, crops) if any(values.dim() > 1 for values in maps.values()) else {}
     overlays: dict[str, ndarray] = {}
     for name, tensor in maps.items():
         values = tensor.cpu().numpy()
         grid = grids.get((tensor.shape[-2], tensor.shape[-1])) if tensor.dim() > 1 else None
-        overlays[name] = draw_map(small, values, boxes, grid=grid)
+        overlays[name] = draw_map(shown, values, boxes, grid=grid)
         if raw_maps and values.ndim > 1:  # weights of crops are not spatial
-            overlays[name + RAW_SUFFIX] = draw_map(small, values, boxes, grid=grid, raw=True)
+            overlays[name + RAW_SUFFIX] = draw_map(shown, values, boxes, grid=grid, raw=True)
     drops = (
-        compute_score_drops(loaded, crops, maps, grids, boxes, (small.shape[0], small.shape[1]), target_index)
+        compute_score_drops(loaded, crops, maps, grids, boxes, (shown.shape[0], shown.shape[1]), target_index)
         if score_drops
         else {}
     )
-    return Explanation(small, overlays, dict(zip(classes, scores, strict=True)), classes[target_index], drops)
+    return Explanation(shown, overlays, dict(zip(classes, scores, strict=True)), classes[target_index], drops)
 
 
 def resolve_target_class(name: str, classes: Sequence[str]) -> str:
