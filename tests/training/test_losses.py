@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lesionlens.core.errors import RecipeError
 from lesionlens.data.sampler import class_weights
+from lesionlens.imaging.stitching import CellAxis, CellGrid
 from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.attention_prior import EARLIER_MAP_WEIGHT, LAST_MAP_WEIGHT
 from lesionlens.training.losses import (
@@ -66,6 +67,20 @@ def test_dice_loss_of_one_image() -> None:
     mask[0, 2:, 1:] = True  # downsampled to 1/2 and 1
     expected = 1 - 2 * (0.0 * 0.5 + 1.0 * 1.0) / (1.75 + 1.5)
     assert float(attention_dice_loss(attention, mask)) == pytest.approx(expected, rel=RTOL)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_masks_are_averaged_around_the_centers(autocast: bool) -> None:
+    attention = torch.tensor([[[0.5, 0.25], [0.0, 1.0]]])
+    mask = torch.zeros(1, 4, 4, dtype=torch.bool)
+    mask[0, :2, 1] = True
+    axis = CellAxis(
+        0.0, 0.5
+    )  # windows of two pixels around the borders 0 and 2; half of the first is outside
+    expected = 1 - 2 * (0.25 * 0.5 + 1.0 * 0.25) / (1.75 + 0.5 + 0.25)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        loss = attention_dice_loss(attention, mask, grid=CellGrid(axis, axis))
+    assert float(loss) == pytest.approx(expected, rel=RTOL)
 
 
 def test_images_without_a_mask_are_ignored() -> None:

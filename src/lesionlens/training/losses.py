@@ -122,7 +122,8 @@ def _average_over_cells(
         _cell_weights(axis, cells, pixels, masks.dtype, masks.device)
         for axis, cells, pixels in zip(grid, size, masks.shape[1:], strict=True)
     )
-    return rows @ masks @ columns.T
+    with torch.autocast(masks.device.type, enabled=False):  # products in single precision
+        return rows @ masks @ columns.T
 
 
 @lru_cache
