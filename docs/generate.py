@@ -78,7 +78,8 @@ def cli_page() -> str:
     """Return the command-line reference as Markdown."""
     intro = (
         "Every command accepts `--help`, and `--debug`, which shows the traceback of an error. Exit codes: 0 success, "
-        "1 error, 2 invalid usage, 130 interrupted. Options marked *repeatable* may be given more than once."
+        "1 error, 2 invalid usage, 130 interrupted. Options marked *repeatable* may be given more than once. "
+        "`lesionlens --install-completion` lets your shell complete commands, options, recipes and networks."
     )
     return _page("Command-line reference", intro, *map(_command_section, iter_commands()))
 

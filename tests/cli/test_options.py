@@ -56,3 +56,19 @@ def test_command_of_a_group_is_suggested(name: str) -> None:
 def test_pattern_without_wildcards_is_suggested() -> None:
     outcome = CliRunner().invoke(app, ["models", "arl"])
     assert "lesionlens models '*arl*'" in str(outcome.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("lesionlens evaluate-m", {"evaluate-maps"}),
+        ("lesionlens train arl/", {"arl/cnn14", "arl/cnn50"}),
+        ("lesionlens recipes de", {"demo"}),
+        ("lesionlens models soft_resnet34", {"soft_resnet34", "soft_resnet34_authors"}),
+    ],
+)
+def test_shells_complete_commands_recipes_and_networks(words: str, completed: set[str]) -> None:
+    position = str(len(words.split()) - 1)
+    shell = {"_LESIONLENS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": position}
+    outcome = CliRunner().invoke(app, [], env=shell, prog_name="lesionlens")
+    assert set(outcome.output.split()) == completed

@@ -1,9 +1,11 @@
 """``lesionlens models`` and ``lesionlens recipes``."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from lesionlens.cli.listings import complete_network, complete_recipe, read_listings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +19,10 @@ MODELS_MIN_WIDTH = 136  # columns of the table; on a narrower terminal, lines wr
 
 
 def models_command(
-    pattern: Annotated[str, typer.Argument(help="Only names that match, for example 'patch_*'.")] = "*",
+    pattern: Annotated[
+        str,
+        typer.Argument(help="Only names that match, for example 'patch_*'.", autocompletion=complete_network),
+    ] = "*",
     backbones: Annotated[
         str | None, typer.Option(help="List timm's backbones that match instead, for example 'mobilenet*'.")
     ] = None,
@@ -33,7 +38,7 @@ def models_command(
     if backbones is not None:
         _print_backbones(backbones, console)
         return
-    listings = _read_listings()
+    listings = read_listings()
     networks = [item for item in listings["networks"] if fnmatch(item["cells"][0], pattern)]
     if not networks:
         from lesionlens.core.errors import ModelError
@@ -54,15 +59,6 @@ def models_command(
         style="dim",
         highlight=False,
     )
-
-
-def _read_listings() -> dict[str, Any]:
-    """Return the generated rows of both commands, so that neither loads a network; see ``docs/generate.py``."""
-    import json
-    from importlib.resources import files
-
-    listings: dict[str, Any] = json.loads((files("lesionlens.cli") / "listings.json").read_text("utf-8"))
-    return listings
 
 
 def _print_backbones(pattern: str, console: "Console") -> None:
@@ -106,7 +102,10 @@ RECIPES_MIN_WIDTH = 120  # columns of the table; on a narrower terminal, lines w
 
 def recipes_command(
     name: Annotated[
-        str | None, typer.Argument(help="Show this recipe (or YAML file) with all its keys.")
+        str | None,
+        typer.Argument(
+            help="Show this recipe (or YAML file) with all its keys.", autocompletion=complete_recipe
+        ),
     ] = None,
     paper: Annotated[
         str | None, typer.Option(help="List only recipes of this paper: arl, attnmel, patch or soft.")
@@ -146,7 +145,7 @@ def _print_recipes(paper: str | None) -> None:
     from lesionlens.core.console import make_console
     from lesionlens.core.errors import RecipeError, unknown_name_message
 
-    listings = _read_listings()
+    listings = read_listings()
     if paper is not None and paper not in listings["papers"]:
         raise RecipeError(unknown_name_message("paper", paper, listings["papers"]))
     console = make_console()

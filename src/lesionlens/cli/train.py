@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lesionlens.cli.listings import complete_recipe
 from lesionlens.cli.options import WithinRootOption
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 def train_command(
     recipe: Annotated[
         str | None,
-        typer.Argument(help="A built-in recipe (lesionlens recipes lists them) or a YAML file."),
+        typer.Argument(
+            help="A built-in recipe (lesionlens recipes lists them) or a YAML file.",
+            autocompletion=complete_recipe,
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None,

@@ -6,6 +6,6 @@ SAMPLES_TABLE = Path(__file__).parent / "images.csv"
 """Table of the images with their diagnosis: ``load_table(SAMPLES_TABLE)``."""
 
 
-def sample_images() -> list[Path]:
+def sample_files() -> list[Path]:
     """Return the files of the images, sorted: eight each of melanoma, nevus and seborrheic keratosis."""
     return sorted(SAMPLES_TABLE.parent.glob("*.jpg"))
