@@ -21,6 +21,7 @@ NOT_RUN = {
     ("README.md", "python3 -m venv .venv && .venv/bin/pip install '.[engines]'"): INSTALLS,
     ("export.md", "pip install '.[engines]'"): INSTALLS,
     ("quickstart.md", ". .venv/bin/activate"): "changes the shell",
+    ("networks.md", "pip install '.[imagenet]'"): INSTALLS,
     ("segmentation.md", "pip install '.[segmentation]'"): INSTALLS,
     ("speed.md", "make bench"): BENCHMARK,
     ("speed.md", "make bench BENCH='--rounds 9'"): BENCHMARK,

