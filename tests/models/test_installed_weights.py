@@ -33,7 +33,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_installed_weights_replace_the_download(package: Path) -> None:
     theirs = list(torch.load(package, weights_only=True).values())
-    model = create_model(backbone=f"{BACKBONE}.r160_in1k", attention="none", num_classes=2, weights="imagenet")
+    model = create_model(
+        backbone=f"{BACKBONE}.r160_in1k", attention="none", num_classes=2, weights="imagenet"
+    )
     backbone = model.backbone.state_dict()
     assert torch.equal(next(iter(backbone.values())), theirs[0])
     state = installed_weights(BACKBONE)

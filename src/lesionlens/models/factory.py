@@ -170,7 +170,8 @@ def create_model(
     attention
         Key of ``MECHANISMS``; or ``patch`` for a network of crops, ``patch+gate`` with another mechanism inside.
     weights
-        ``none`` (default), ``imagenet`` (of an installed package, else from the Hugging Face Hub) or the path of a .pth or .safetensors file.
+        ``none`` (default), ``imagenet`` (of an installed package, else from the Hugging Face Hub) or the path of a .pth
+        or .safetensors file.
     kwargs
         Options of the mechanism (``alpha``, ``normalization``) and of the timm model.
 
