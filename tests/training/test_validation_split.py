@@ -1,4 +1,4 @@
-"""A validation split of one class is an error before the first epoch if its AUC is needed."""
+"""Validation of one class is an error before the first epoch if its AUC is needed; runs without a test split."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 
 from lesionlens.core.errors import DataError
 from lesionlens.runs.load import load_recipe
+from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.resolve import resolve
 from lesionlens.training.run import train
 from lesionlens.training.setup import RunSetup, set_up_run
@@ -95,3 +96,13 @@ def test_runs_that_need_no_auc_or_have_one_start(
     tmp_path: Path, classes: tuple[str, ...], validation: tuple[str, ...], more: list[str]
 ) -> None:
     assert len(set_up(tmp_path, classes, validation, more).targets("validation")) == 4 * len(validation)
+
+
+def test_a_run_without_a_test_split_is_evaluated_on_validation(tmp_path: Path) -> None:
+    small = ["train.epochs=1", "model.input_size=32", "train.precision=fp32", "train.compile=off"]
+    path = train("plain", overrides(tmp_path, MEL_NV, MEL_NV, small), out=tmp_path / "run")
+    run = RunDir(path)
+    assert [file.name for file in sorted(run.evaluation("validation").parent.glob("*.json"))] == [
+        "validation.json"
+    ]
+    assert "There is no test split" in (path / "report.html").read_text(encoding="utf-8")

@@ -54,9 +54,8 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
     source = calibrating_split(setup.splits.splits)
     fitted: FittedCalibration | None = None
     # the calibration is applied to the splits after it; example cases and subgroups come from the last one
-    for name in dict.fromkeys((source, "validation", "test")):
-        if name not in setup.splits.splits:
-            continue
+    present = [name for name in (source, "validation", "test") if name in setup.splits.splits]
+    for name in dict.fromkeys(present):
         inputs = inputs_from_table(setup.split_table(name), setup.task.name)
         inputs = replace(inputs, mask=tuple(masks[image_id] for image_id in inputs.image_id))
         results = _run_inference(loaded, inputs, name, console, fitted=fitted, keep_features=name == source)
