@@ -132,3 +132,13 @@ def test_calibrating_a_run_updates_its_model_card(run: Run, capsys: pytest.Captu
     capsys.readouterr()
     assert run("calibrate", "run", "--images", "images/table.csv") == 0
     assert "the model card still has the old calibration" in " ".join(capsys.readouterr().err.split())
+
+
+def test_undefined_predictive_values_are_dashes(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{number},{('melanoma', 'nevus')[number % 2]},0.5,0.5" for number in range(NUM_IMAGES)]
+    Path("equal.csv").write_text("\n".join(["image_id,label,p_melanoma,p_nevus", *rows]))
+    assert run("calibrate", "equal.csv") == 0
+    output = capsys.readouterr().out
+    assert "NPV" in output
+    assert "–" in output
+    assert "nan" not in output

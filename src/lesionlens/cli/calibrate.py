@@ -224,7 +224,7 @@ def _operating_point_table(calibration: "Calibration") -> "Table":
             point.rule.replace("sensitivity:", "sens. "),
             f"{point.threshold:.3f}",
             *(_format(value, digits=2) for value in (point.sensitivity, point.specificity)),
-            *(f"{value.value:.2f}" for value in (point.ppv, point.npv)),
+            *(_format_number(value.value, digits=2) for value in (point.ppv, point.npv)),
         ]
         for point in calibration.operating_points
     ]
@@ -234,5 +234,9 @@ def _operating_point_table(calibration: "Calibration") -> "Table":
 def _format(estimate: "IntervalEstimate", *, digits: int) -> str:
     """Return ``0.81 (0.74–0.87)``, without the interval if it is undefined."""
     if math.isnan(estimate.low):
-        return f"{estimate.value:.{digits}f}"
+        return _format_number(estimate.value, digits=digits)
     return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f}–{estimate.high:.{digits}f})"
+
+
+def _format_number(value: float, *, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
