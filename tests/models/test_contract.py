@@ -90,8 +90,16 @@ TINY = [
     *(Case(ModelSpec("test_resnet", mechanism, options), ODD) for mechanism, options in VARIANTS),
 ]
 LARGE = [*grid(FAMILIES), *zoo()]
+SLOW_BACKBONES = ("mobilenetv3_small_050", "densenet121", "swin_tiny_patch4_window7_224")
 CASES = [
-    *(pytest.param(case, id=str(case)) for case in TINY),
+    *(
+        pytest.param(
+            case,
+            id=str(case),
+            marks=pytest.mark.slow if case.architecture.backbone in SLOW_BACKBONES else (),
+        )
+        for case in TINY
+    ),
     *(pytest.param(case, id=f"{case}-{n}", marks=pytest.mark.slow) for n, case in enumerate(LARGE)),
 ]
 every = pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def count_parameters(name: str, classes: int) -> int:
         return backbone.count_parameters(create_model(name, num_classes=classes))
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if n % 4 else ()) for n, name in enumerate(ZOO)]
+)
 def test_number_of_parameters(name: str) -> None:
     assert count_parameters(name, 2) == ZOO[name].num_parameters
 

@@ -94,7 +94,7 @@ def test_unnamed_maps_have_no_prior() -> None:
 
 
 def test_masks_are_averaged_around_the_centers_of_cells() -> None:
-    """The cells of layer3 are centered at pixels 0, 16, 32 and 48, those of VGG in the middle of equal parts."""
+    """The cells of layer3 are centered at pixels 0, 16, 32 and 48, those of ConvNeXt in the middle of equal parts."""
     gate = create_model(backbone="test_resnet", attention="gate", num_classes=2)
     grids = uneven_grids(gate, SIZE)
     masks = torch.zeros(1, 1, *SIZE, dtype=torch.uint8)
@@ -108,7 +108,12 @@ def test_masks_are_averaged_around_the_centers_of_cells() -> None:
         loss = prior(maps, masks, torch.tensor([True]))["layer3"]
         assert float(loss) == pytest.approx(expected, abs=0.08)
     assert (4, 4) in grids
-    assert uneven_grids(create_model(backbone="vgg11", attention="gate", num_classes=2), SIZE) == {}
+    assert uneven_grids(create_model(backbone="test_convnext", attention="gate", num_classes=2), SIZE) == {}
+
+
+@pytest.mark.slow
+def test_cells_of_vgg_are_even() -> None:
+    assert uneven_grids(create_model(backbone="vgg16", attention="gate", num_classes=2), SIZE) == {}
 
 
 def test_mask_fraction_of_zero_disables_the_prior() -> None:

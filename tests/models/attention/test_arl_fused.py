@@ -56,7 +56,9 @@ def with_gradients(
 
 
 @EVERY
-@LAYOUTS
+@pytest.mark.parametrize(
+    "layout", [pytest.param(torch.contiguous_format, marks=pytest.mark.slow), torch.channels_last]
+)
 def test_gradients_equal_finite_differences(normalization: str, layout: torch.memory_format) -> None:
     x, residual, _ = sample_inputs(2, 2, 3, 2, layout=layout)
     alpha = torch.tensor(0.3, dtype=torch.float64)

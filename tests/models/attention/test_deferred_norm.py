@@ -29,7 +29,7 @@ def layer(channels: int, dtype: torch.dtype = torch.float64) -> nn.BatchNorm2d:
 
 
 @EVERY
-@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("relu", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_gradients_equal_finite_differences(normalization: str, relu: bool) -> None:
     """For the inputs of both branches and the weights of their norms."""
     inputs, norms = [sample_input(2, 2, 2, 2, seed=seed) for seed in (0, 1)], [layer(2), layer(2)]
