@@ -10,7 +10,12 @@ from lesionlens.core.errors import WeightsError
 from lesionlens.core.fileio import sha256_of_file
 from lesionlens.models import installed_weights as module
 from lesionlens.models.factory import create_model
-from lesionlens.models.installed_weights import WEIGHTS_PACKAGES, WeightsPackage, installed_weights
+from lesionlens.models.installed_weights import (
+    WEIGHTS_PACKAGES,
+    WeightsPackage,
+    installed_weights,
+    weights_package,
+)
 from lesionlens.models.weights import _download_error
 
 BACKBONE = "test_efficientnet"
@@ -38,6 +43,8 @@ def test_installed_weights_replace_the_download(package: Path) -> None:
     )
     backbone = model.backbone.state_dict()
     assert torch.equal(next(iter(backbone.values())), theirs[0])
+    assert weights_package("imagenet", BACKBONE) == "their_weights"
+    assert weights_package("none", BACKBONE) == weights_package("imagenet", "resnet50.tv_in1k") == ""
     state = installed_weights(BACKBONE)
     assert state is not None
     new = {key for key in backbone if "classifier" in key or key.endswith("num_batches_tracked")}

@@ -74,6 +74,12 @@ def installed_weights(backbone: str) -> Mapping[str, Tensor] | None:
     return _with_keys_of(timm.create_model(name).state_dict(), state)
 
 
+def weights_package(weights: str, backbone: str) -> str:
+    """Return the package from which ``weights`` of a backbone are loaded, "" if they come from elsewhere."""
+    name = backbone.partition(".")[0]
+    return WEIGHTS_PACKAGES[name].module if weights == "imagenet" and _installed_file(name) else ""
+
+
 def _installed_file(name: str) -> Path | None:
     package = WEIGHTS_PACKAGES.get(name)
     spec = None if package is None else find_spec(package.module)

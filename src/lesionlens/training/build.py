@@ -25,6 +25,7 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models import backbone, weights
 from lesionlens.models.arl_resnet import compile_attention
 from lesionlens.models.base import Classifier
+from lesionlens.models.installed_weights import weights_package
 from lesionlens.models.zoo import ZOO
 from lesionlens.runs.schema import AttentionPriorRecipe
 from lesionlens.training.attention_prior import make_attention_prior
@@ -85,14 +86,20 @@ class RunComponents:
             "parameters": backbone.count_parameters(self.module.model),
             "paper": ZOO[name].paper if name in ZOO else "",
             "weights": config.weights,
+            "weights_package": self._weights_package,
             "uninitialized_keys": "all" if config.weights == "none" else list(self.uninitialized_keys),
         }
+
+    @property
+    def _weights_package(self) -> str:
+        return weights_package(self.setup.recipe.model.weights, self.setup.resolved.architecture.backbone)
 
     def initialization_message(self) -> str:
         """Describe which parameters start from pretrained weights."""
         source, keys = self.setup.recipe.model.weights, self.uninitialized_keys
         if source == "none":
             return "random initialization: no weights were loaded"
+        source += f" of the package {self._weights_package}" if self._weights_package else ""
         names = ", ".join(keys[:SHOWN_KEYS]) + (", …" if len(keys) > SHOWN_KEYS else "")
         return f"weights {source} loaded; {len(keys)} newly initialized entries: {names}"
 
