@@ -1,7 +1,9 @@
 """ImageNet weights of installed packages: keys in timm's order, a digest, and no download."""
 
+import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import timm
 import torch
@@ -17,6 +19,9 @@ from lesionlens.models.installed_weights import (
     weights_package,
 )
 from lesionlens.models.weights import _download_error
+from lesionlens.training.run import train
+
+from ..helpers.images import write_image
 
 BACKBONE = "test_efficientnet"
 
@@ -87,3 +92,27 @@ def test_coffee_is_espresso(backbone: str) -> None:
     with torch.inference_mode():
         scores = model((x - 0.5) / 0.5).softmax(dim=1)
     assert int(scores.argmax()) == 967  # espresso
+
+
+def test_training_does_not_ask_the_hub(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("lesionlens.training.run.fetch_weights_file", fail)
+    monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
+    rows = [
+        (write_image(tmp_path / f"{n:02d}.png", seed=n).name, ("melanoma", "nevus")[n % 2]) for n in range(24)
+    ]
+    pd.DataFrame(rows, columns=["image", "label"]).to_csv(tmp_path / "t.csv", index=False)
+    overrides = ["data.split=group_holdout", f"model.backbone={BACKBONE}", "model.weights=imagenet"]
+    small = [
+        "model.input_size=32",
+        "train.epochs=1",
+        "train.precision=fp32",
+        "train.compile=off",
+        "data.cache=none",
+    ]
+    run = train("plain", [f"data=table:{tmp_path / 't.csv'}", *overrides, *small], out=tmp_path / "run")
+    assert json.loads((run / "metadata.json").read_text())["model"]["weights_package"] == "their_weights"

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from lesionlens.core.console import activity, make_console, print_line, print_warning, progress_bar
 from lesionlens.datasets.excluded import write_excluded
+from lesionlens.models.installed_weights import weights_package
 from lesionlens.models.weights import fetch_weights_file
 from lesionlens.report.model_card import write_model_card
 from lesionlens.runs.absolute_paths import check_data_paths, with_absolute_paths
@@ -126,9 +127,10 @@ def _print_warnings(setup: RunSetup, console: Console) -> None:
 
 
 def _build(setup: RunSetup, console: Console) -> RunComponents:
-    if setup.recipe.model.weights == "imagenet":
+    weights, backbone = setup.recipe.model.weights, setup.resolved.architecture.backbone
+    if weights == "imagenet" and not weights_package(weights, backbone):
         with activity(console, "downloading ImageNet weights from the hub, unless they are cached"):
-            fetch_weights_file(setup.resolved.architecture.backbone)
+            fetch_weights_file(backbone)
     with progress_bar(console) as progress:
         task_id = progress.add_task("decoding images", total=None)
         return build(
