@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lesionlens.uncertainty.calibrate import CalibrationOptions
-    from lesionlens.uncertainty.calibration import Calibration, FittedCalibration, IntervalEstimate
+    from lesionlens.uncertainty.calibration import Calibration, FittedCalibration
 
 
 def calibrate_command(
@@ -182,7 +182,7 @@ def _print(name: str, calibration: "Calibration", console: "Console") -> None:
     counts = f"{pluralize(calibration.n_images, 'image')} of {pluralize(calibration.n_lesions, 'lesion')}"
     print_line(console, f"{name}: calibrated on {counts} ({calibration.split}). {calibration.intended_use}")
     if calibration.method == "temperature":
-        print_line(console, f"temperature {_format(calibration.temperature, digits=3)}")
+        print_line(console, f"temperature {calibration.temperature.to_text(digits=3)}")
     if calibration.ood is not None:
         print_line(
             console,
@@ -223,20 +223,9 @@ def _operating_point_table(calibration: "Calibration") -> "Table":
             point.class_name,
             point.rule.replace("sensitivity:", "sens. "),
             f"{point.threshold:.3f}",
-            *(_format(value, digits=2) for value in (point.sensitivity, point.specificity)),
-            *(_format_number(value.value, digits=2) for value in (point.ppv, point.npv)),
+            *(value.to_text() for value in (point.sensitivity, point.specificity)),
+            *(value.to_text(interval=False) for value in (point.ppv, point.npv)),
         ]
         for point in calibration.operating_points
     ]
     return build_table(("class", "rule", "score", "sensitivity", "specificity", "PPV", "NPV"), rows)
-
-
-def _format(estimate: "IntervalEstimate", *, digits: int) -> str:
-    """Return ``0.81 (0.74–0.87)``, without the interval if it is undefined."""
-    if math.isnan(estimate.low):
-        return _format_number(estimate.value, digits=digits)
-    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f}–{estimate.high:.{digits}f})"
-
-
-def _format_number(value: float, *, digits: int) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"

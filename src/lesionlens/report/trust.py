@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from lesionlens.core.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.core.types import BoolArray
-from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name
+from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.metric import MACRO, OVERALL
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.result import EvaluationResult
@@ -20,7 +20,7 @@ from lesionlens.evaluation.tables import class_quality_rows, probability_rows
 from lesionlens.report.load import RunData
 from lesionlens.report.plots import inline_svg
 from lesionlens.uncertainty.apply import DEFAULT_COVERAGE
-from lesionlens.uncertainty.calibration import Calibration, IntervalEstimate, OperatingPoint
+from lesionlens.uncertainty.calibration import Calibration, OperatingPoint
 
 N_RESAMPLES = 1000
 _CLEARLY_CONFIDENT = 1.0  # a temperature of 1 changes nothing
@@ -102,7 +102,7 @@ def _temperature_statement(calibration: Calibration) -> TrustStatement:
         meaning = "The network is too cautious: calibration makes its scores more extreme."
     else:
         meaning = "The scores of the network are about as extreme as they should be."
-    return TrustStatement("Temperature", _format_estimate(estimate), meaning)
+    return TrustStatement("Temperature", estimate.to_text(), meaning)
 
 
 def _measured_statements(predictions: Predictions, calibration: Calibration) -> list[TrustStatement]:
@@ -182,12 +182,9 @@ def format_operating_point(point: OperatingPoint) -> tuple[str, ...]:
     """Return class, rule, threshold and the achieved values of an operating point for a table."""
     rule = point.rule.replace("sensitivity:", "sensitivity ").replace("youden", "Youden")
     values = (point.sensitivity, point.specificity, point.ppv, point.npv)
-    return (display_name(point.class_name), rule, f"{point.threshold:.3f}", *map(_format_estimate, values))
-
-
-def _format_estimate(estimate: IntervalEstimate) -> str:
-    """Return a value and its interval with two decimals."""
-    if np.isnan(estimate.value):
-        return UNDEFINED_SYMBOL
-    interval = "" if np.isnan(estimate.low) else f" ({estimate.low:.2f}–{estimate.high:.2f})"
-    return f"{estimate.value:.2f}{interval}"
+    return (
+        display_name(point.class_name),
+        rule,
+        f"{point.threshold:.3f}",
+        *(value.to_text() for value in values),
+    )

@@ -6,6 +6,7 @@ by their SHA-256, so that numbers of another model are never applied.
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -19,6 +20,7 @@ from lesionlens.core.errors import SavedModelError
 from lesionlens.core.fileio import atomic_write
 from lesionlens.core.json_file import write_json
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL
 from lesionlens.uncertainty.ood_detectors import OODDetector
 from lesionlens.uncertainty.scaling import Scaling, ScalingMethod
 
@@ -39,6 +41,21 @@ class IntervalEstimate(_Record):
     value: Number
     low: Number
     high: Number
+
+    def to_text(self, *, digits: int = 2, interval: bool = True) -> str:
+        """Return the value and its interval; a dash if the value is undefined, no interval if that is undefined.
+
+        Examples
+        --------
+        >>> IntervalEstimate(value=0.812, low=0.744, high=0.869).to_text()
+        '0.81 (0.74–0.87)'
+        >>> IntervalEstimate(value=math.nan, low=math.nan, high=math.nan).to_text()
+        '–'
+        """
+        if math.isnan(self.value):
+            return UNDEFINED_SYMBOL
+        value, low, high = (f"{number:.{digits}f}" for number in (self.value, self.low, self.high))
+        return f"{value} ({low}–{high})" if interval and not math.isnan(self.low) else value
 
 
 class PredictionSetRule(_Record):
