@@ -39,10 +39,10 @@ def prepare_sequential_scoring(
 
     def go() -> list[object]:
         scores: list[object] = []
-        for start in range(0, len(inputs.path), BATCH_SIZE):
+        for start in range(0, len(inputs.image), BATCH_SIZE):
             crops = [
                 preprocessing.extract_crops(preprocessing.load_image(path))
-                for path in inputs.path[start : start + BATCH_SIZE]
+                for path in inputs.paths[start : start + BATCH_SIZE]
             ]
             scores.append(predict_scores(engine, loaded.card, np.stack(crops)))
         return scores
@@ -73,7 +73,7 @@ def measure_on_cpu(folder: Path, backbone: str, width: int, height: int, images:
     """Decode and compute on the same cores; the roofline computes decoded images."""
     loaded, inputs = make_model(backbone), write_linked_images(folder, width, height, images)
     engine, preprocessing = open_engine(loaded, "torch", num_images=images), loaded.card.preprocessing
-    crops = np.stack([preprocessing.extract_crops(preprocessing.load_image(inputs.path[0]))] * BATCH_SIZE)
+    crops = np.stack([preprocessing.extract_crops(preprocessing.load_image(inputs.paths[0]))] * BATCH_SIZE)
     return measure_variants(
         f"folder of {width} × {height} to scores, {backbone}",
         {
@@ -95,7 +95,7 @@ def measure_on_accelerator(folder: Path, width: int, height: int, images: int) -
     loaded, inputs = make_model("resnet18"), write_linked_images(folder, width, height, images)
     preprocessing = loaded.card.preprocessing
     started = perf_counter()
-    for path in inputs.path[:BATCH_SIZE]:
+    for path in inputs.paths[:BATCH_SIZE]:
         preprocessing.extract_crops(preprocessing.load_image(path))
     engine = simulated_accelerator(perf_counter() - started)
     return measure_variants(

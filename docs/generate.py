@@ -179,12 +179,15 @@ API = {  # section: {module: names}
         "lesionlens.training.run": ["resume"],
     },
     "Inference and evaluation": {
+        "lesionlens.inference.predictor": ["Predictor", "ImagePrediction"],
         "lesionlens.inference.results": ["InferenceResult"],
+        "lesionlens.imaging.sources": ["read_image"],
         "lesionlens.evaluation.predictions_io": ["read_predictions"],
         "lesionlens.evaluation.predictions": ["Predictions"],
         "lesionlens.evaluation.result": ["EvaluationResult", "Estimate"],
         "lesionlens.evaluation.thresholds": ["Thresholds", "tune_thresholds"],
         "lesionlens.explanation.localization": ["evaluate_localization"],
+        "lesionlens.uncertainty.calibrate": ["CalibrationOptions"],
         "lesionlens.export.export": ["export"],
     },
     "Comparison": {
@@ -192,6 +195,7 @@ API = {  # section: {module: names}
             "align", "bootstrap_difference", "permutation_test", "delong", "mcnemar", "paired_t", "two_sample_t",
             "two_sample_t_from_summaries", "sign_flip_permutation_test", "wilcoxon", "holm", "SignificanceResult",
         ],
+        "lesionlens.evaluation.comparison.result": ["ComparisonReport"],
     },
     "Segmentation": {
         "lesionlens.segmentation.config": ["SegmentationConfig"],

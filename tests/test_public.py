@@ -69,8 +69,3 @@ def test_a_string_is_not_a_list_of_names(table: Path) -> None:
         load_table(table, classes="nevus")
     with pytest.raises(RecipeError, match="overrides is a string"):
         train("demo", "train.epochs=1")
-
-
-def test_a_path_is_not_predictions(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"type PosixPath\. Read a file first: evaluate\(read_predictions"):
-        lesionlens.evaluate(tmp_path / "predictions.csv")

@@ -8,14 +8,18 @@ __version__ = "0.1.0.dev0"
 _LAZY_EXPORTS = {
     "load_table": "lesionlens.datasets.registry",
     "create_model": "lesionlens.models.factory",
-    "load_model": "lesionlens.models.saved_model",
+    "load_model": "lesionlens.inference.predictor",
     "train": "lesionlens.training.run",
     "predict": "lesionlens.inference.predict",
     "evaluate": "lesionlens.evaluation.evaluate",
+    "compare": "lesionlens.evaluation.comparison.compare",
+    "calibrate": "lesionlens.inference.calibrate_model",
     "explain": "lesionlens.explanation.explain",
 }
 __all__ = [
     "__version__",
+    "calibrate",
+    "compare",
     "create_model",
     "evaluate",
     "explain",

@@ -20,7 +20,7 @@ PHASES = {  # a function of the phase, and a command that calls it
     "evaluation.plots.write_figures": ["evaluate p.csv -o out"],
     "export.export.export": ["export model"],
     "inference.predict.predict": ["predict model images"],
-    "models.saved_model.load_model": ["explain model images", "evaluate-maps model t.csv"],
+    "models.saved_model.load_saved_model": ["explain model images", "evaluate-maps model t.csv"],
     "segmentation.evaluate.evaluate_folder": ["segment evaluate masks t.csv"],
     "segmentation.predict.segment_images": ["segment predict model images -o out"],
 }

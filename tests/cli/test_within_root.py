@@ -97,6 +97,6 @@ def test_links_out_of_a_folder_of_images_are_rejected(folder: Path, tmp_path: Pa
     images = tmp_path / "images"
     write_image(images / "a.png")
     (images / "link.png").symlink_to(folder / "c.png")
-    assert len(collect_inputs([images]).path) == 2
+    assert len(collect_inputs([images]).image) == 2
     with pytest.raises(DataError, match=r"files outside the folder of the dataset: 1 \(.*link\.png\)"):
         collect_inputs([images], within_root=True)

@@ -26,6 +26,7 @@ OURS = {
     "specificity": "specificity",
     "dice": "f1",
     "ppv": "precision",
+    "npv": "npv",
     "auc": "auc",
     "ap": "average_precision",
 }

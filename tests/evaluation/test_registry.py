@@ -20,6 +20,7 @@ UNDEFINED_WITHOUT = {
     "positives": "images of the class",
     "negatives": "images of other classes",
     "predictions": "predictions of the class",
+    "negative_predictions": "predictions of other classes",
 }
 
 
@@ -69,6 +70,7 @@ def test_undefined_reason_matches_the_values(name: str) -> None:
             "positives": positive.sum(),
             "negatives": (~positive).sum(),
             "predictions": (predicted == k).sum(),
+            "negative_predictions": (predicted != k).sum(),
         }
         is_undefined = any(not counts[requirement] for requirement in METRICS[name].requires)
         assert np.isnan(values[name, class_name]) == is_undefined

@@ -31,3 +31,11 @@ def write_lines(path: Path, header: str, lines: Iterable[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*([header] if header else []), *lines, ""]), encoding="utf-8")
     return path
+
+
+def textured_image(width: int = 101, height: int = 75) -> Image.Image:
+    """Generate blots with added noise."""
+    rng = np.random.default_rng(0)
+    blots = Image.fromarray(rng.integers(0, 256, (8, 11, 3), dtype=np.uint8)).resize((width, height))
+    noise = rng.integers(-20, 21, (height, width, 3))
+    return Image.fromarray(np.clip(np.asarray(blots) + noise, 0, 255).astype(np.uint8))

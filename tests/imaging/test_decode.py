@@ -11,6 +11,8 @@ from lesionlens.core.errors import ImageError
 from lesionlens.imaging import decode
 from lesionlens.imaging.decode import decode_jpeg, read_rgb
 
+from ..helpers.images import textured_image
+
 RAMP = np.linspace(0, 255, 40 * 30).reshape(30, 40).astype(np.uint8)
 COLOR = np.stack([RAMP, RAMP[::-1], np.full_like(RAMP, 90)], axis=-1)
 ORIENTATION = 274
@@ -117,7 +119,7 @@ def test_all_eight_exif_orientations_are_applied(tmp_path: Path, suffix: str, or
     expected = UPRIGHT[orientation](COLOR)
     read = read_rgb(path)
     np.testing.assert_allclose(read, expected, atol=12 if suffix == "jpg" else 0)
-    small = read_rgb(path, max_short_side=15)
+    small = read_rgb(path, max_short_side=15, draft=True)
     assert small.shape == ((20, 15, 3) if expected.shape[0] > expected.shape[1] else (15, 20, 3))
     assert small.flags.c_contiguous
 
@@ -133,7 +135,7 @@ def test_scaled_decoding_is_close_to_full_decoding(
 ) -> None:
     smooth = Image.fromarray(COLOR).resize(size, Image.Resampling.BICUBIC)
     jpeg = _save(tmp_path / "a.jpg", smooth, quality=95)
-    scaled = read_rgb(jpeg, max_short_side=target)
+    scaled = read_rgb(jpeg, max_short_side=target, draft=True)
     scale = target / min(size)
     expected = (round(size[0] * scale), round(size[1] * scale))
     assert scaled.shape == (expected[1], expected[0], 3)
@@ -162,14 +164,6 @@ def test_first_of_several_frames_is_decoded(tmp_path: Path) -> None:
     for suffix in ("tiff", "png", "webp"):
         path = _save(tmp_path / f"a.{suffix}", frames[0], save_all=True, append_images=frames[1:])
         assert read_rgb(path).min() == 255
-
-
-def textured_image(width: int = 101, height: int = 75) -> Image.Image:
-    """Generate blots with added noise."""
-    rng = np.random.default_rng(0)
-    blots = Image.fromarray(rng.integers(0, 256, (8, 11, 3), dtype=np.uint8)).resize((width, height))
-    noise = rng.integers(-20, 21, (height, width, 3))
-    return Image.fromarray(np.clip(np.asarray(blots) + noise, 0, 255).astype(np.uint8))
 
 
 def encoded(mode: str = "RGB", **options: object) -> bytes:

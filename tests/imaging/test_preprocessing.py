@@ -51,7 +51,7 @@ def test_lesion_roi_is_the_bounding_box_of_the_mask(tmp_path: Path) -> None:
     mask[40:80, 60:160] = 1
     Image.fromarray(mask).save(tmp_path / "mask.png")
     Image.fromarray(mask * 0).save(tmp_path / "empty.png")
-    names: dict[str, Any] = {"path": tmp_path / "image.jpg"}
+    names: dict[str, Any] = {"source": tmp_path / "image.jpg"}
     assert Preprocessing(roi_margin=0).lesion_roi(image, tmp_path / "mask.png", **names) == CropBox(
         20, 30, 20, 50
     )

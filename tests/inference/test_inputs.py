@@ -24,7 +24,7 @@ from ..helpers.tiny_datasets import write_isic2018_task1
 
 def test_dataset_without_diagnoses(tmp_path: Path) -> None:
     inputs = collect_inputs([f"isic2018-task1:{write_isic2018_task1(tmp_path)}"])
-    assert len(inputs.path) == sum(mask is not None for mask in inputs.mask) == 7
+    assert len(inputs.image) == sum(mask is not None for mask in inputs.mask) == 7
     assert set(inputs.label) == {""}
 
 
@@ -91,23 +91,16 @@ def test_conflicting_rows_are_an_error(tmp_path: Path) -> None:
     [
         ("a.jpg", r"images is one path, 'a\.jpg'; pass a list: \['a\.jpg'\]"),
         (Path("a.jpg"), "images is one path, 'a.jpg'"),
-        (
-            np.zeros((4, 4, 3), np.uint8),
-            r"type ndarray and shape \(4, 4, 3\), not a list of paths\. Save pixels",
-        ),
-        (
-            [np.zeros((4, 4, 3), np.uint8)],
-            r"contains an object of type ndarray and shape \(4, 4, 3\), not a path",
-        ),
-        ([Image.new("RGB", (4, 4))], "contains an object of type Image"),
-        (Image.new("RGB", (4, 4)), "type Image, not a list of paths"),
+        (np.zeros((4, 4, 3), np.uint8), r"type ndarray and shape \(4, 4, 3\); pass a list: \[image\]"),
+        (Image.new("RGB", (4, 4)), "type Image; pass a list"),
+        ({"a.jpg": 1}, "type dict, not a list of images"),
         (b"a.jpg", "type bytes"),
         (7, "type int"),
         (None, "type NoneType"),
         ([7], "contains an object of type int"),
     ],
 )
-def test_anything_but_a_list_of_paths_is_a_type_error(images: Any, message: str) -> None:
+def test_anything_but_a_list_of_images_is_a_type_error(images: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         collect_inputs(images)
 
@@ -128,7 +121,7 @@ def test_images_and_masks_in_one_folder_are_distinguished(tmp_path: Path) -> Non
     mask = write_mask(tmp_path / "ISIC_0000000_Segmentation.png")
     (tmp_path / "._ISIC_0000000.jpg").write_bytes(b"no image")
     with pytest.warns(UserWarning, match=r"Skipped in .*: masks or superpixels \(1\)"):
-        assert collect_inputs([tmp_path]).path == tuple(images)
+        assert collect_inputs([tmp_path]).image == tuple(images)
     assert find_masks(tmp_path) == {"ISIC_0000000": mask}
 
 
@@ -147,7 +140,7 @@ def test_folder_is_listed_in_sorted_order(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     expected = sorted(tmp_path / name for name in names[:6])
-    assert collect_inputs([tmp_path]).path == tuple(expected)
+    assert collect_inputs([tmp_path]).image == tuple(expected)
 
 
 def test_unreadable_folder_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

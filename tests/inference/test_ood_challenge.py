@@ -89,7 +89,7 @@ def test_labels_are_kinds_of_their_own(images: Path) -> None:
     assert list(group_by_label("mine", inputs)) == ["mine"]
     labeled = replace(inputs, label=("wart", "cyst", *[""] * 10))
     groups = group_by_label("mine", labeled)
-    assert {name: len(group.path) for name, group in groups.items()} == {"mine, wart": 1, "mine, cyst": 1}
+    assert {name: len(group.image) for name, group in groups.items()} == {"mine, wart": 1, "mine, cyst": 1}
 
 
 def test_few_known_lesions_are_rejected(loaded: LoadedModel, images: Path) -> None:

@@ -15,7 +15,7 @@ from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.predict import predict
 from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_scores_are_averaged_over_the_crops_of_the_model_card(
     saved_model: Path, folder: Path, tmp_path: Path
 ) -> None:
     scored = predict(saved_model, [folder], out=str(tmp_path / "p.csv"))
-    loaded = load_model(saved_model)
+    loaded = load_saved_model(saved_model)
     preprocessing = loaded.card.preprocessing
     with torch.no_grad():
         x = preprocessing.prepare_input(preprocessing.load_image(folder / "1.jpg"))
@@ -68,7 +68,7 @@ def test_model_of_crops_takes_all_crops_of_an_image(folder: Path, tmp_path: Path
     card = ModelCard(architecture=spec, classes=("melanoma", "nevus", "wart"), preprocessing=preprocessing)
     save_model(tmp_path / "bag", spec.build(3), card)
     scored = predict(tmp_path / "bag", [folder], batch_size=batch_size)
-    model = load_model(tmp_path / "bag").model
+    model = load_saved_model(tmp_path / "bag").model
     with torch.no_grad():
         crops = torch.stack(
             [
@@ -205,7 +205,7 @@ def test_crops_are_around_the_lesion(lesion_model: Path, folder: Path, tmp_path:
     (folder / "t.csv").write_text(
         "image,label,mask_path\n" + "".join(f"{n}.jpg,a,{masks}/{n}_segmentation.png\n" for n in range(2))
     )
-    loaded = load_model(lesion_model)
+    loaded = load_saved_model(lesion_model)
     preprocessing = loaded.card.preprocessing
     with torch.no_grad():
         x = preprocessing.prepare_input(
@@ -246,7 +246,7 @@ def test_independent_scores_include_the_other_class(folder: Path, tmp_path: Path
     assert predictions.classes == ("other", *two)
     assert predictions.other_class == "other"
     assert predictions.label.tolist() == ["melanoma", "other", "seborrheic_keratosis"]
-    model = load_model(tmp_path / "two").model
+    model = load_saved_model(tmp_path / "two").model
     with torch.no_grad():
         x = preprocessing.prepare_input(preprocessing.load_image(folder / "1.jpg"))
         views = [torch.rot90(flip, k, (-2, -1)) for flip in (x, x.flip(-1)) for k in range(4)]

@@ -29,7 +29,7 @@ from lesionlens.inference.predict import predict
 from lesionlens.inference.results import ImageResult
 from lesionlens.inference.resume import PartialPredictions, Provenance, partial_path
 from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
 
 ORIGIN = Provenance(model="a", engine="torch", precision="fp32", device="cpu", decoder="d")
 ROWS = [[ImageResult(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]
@@ -246,7 +246,7 @@ def test_no_file_is_left_if_no_image_can_be_read(here: Path) -> None:
 
 
 def test_non_finite_scores_raise_immediately(here: Path) -> None:
-    loaded = load_model("bundle")
+    loaded = load_saved_model("bundle")
     with torch.no_grad():
         next(loaded.model.parameters()).fill_(torch.nan)
     save_model(here / "bundle", loaded.model, loaded.card)

@@ -10,7 +10,7 @@ from lesionlens.core.errors import ModelError, SavedModelError
 from lesionlens.core.fileio import sha256_of_file
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
 
 from ..helpers.tolerances import close, terms_of
 
@@ -52,7 +52,7 @@ def saved(
 )
 def test_round_trip(tmp_path: Path, name: str | None, options: dict[str, object]) -> None:
     model, card = saved(tmp_path / "model", name, options)
-    loaded = load_model(tmp_path)  # the directory of the run is accepted
+    loaded = load_saved_model(tmp_path)  # the directory of the run is accepted
     assert loaded.card.weights_sha256 == sha256_of_file(tmp_path / "model" / "model.safetensors")
     without_checksum = loaded.card.model_copy(update={"weights_sha256": ""})
     assert without_checksum.model_dump(mode="json") == card.model_dump(mode="json")
@@ -73,14 +73,14 @@ def test_missing_model_error(tmp_path: Path) -> None:
     with pytest.raises(
         SavedModelError, match=r"expected a directory with model.safetensors and model_card.json"
     ):
-        load_model(tmp_path)
+        load_saved_model(tmp_path)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:97"])
 def test_unavailable_device_error(tmp_path: Path, device: str) -> None:
     saved(tmp_path)
     with pytest.raises(ModelError, match="Use auto or cpu"):
-        load_model(tmp_path, device=device)
+        load_saved_model(tmp_path, device=device)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_unusable_card_is_named(tmp_path: Path, change: dict[str, object], messa
     card = json.loads((tmp_path / "model_card.json").read_text())
     (tmp_path / "model_card.json").write_text(json.dumps(card | change))
     with pytest.raises(ModelError, match=message) as caught:
-        load_model(tmp_path)
+        load_saved_model(tmp_path)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -132,7 +132,7 @@ def test_damaged_files_raise(tmp_path: Path, damage: str) -> None:
     else:
         card.write_text(card.read_text().replace('"test_resnet"', '"resnet18"'))
     with pytest.raises(SavedModelError):
-        load_model(tmp_path)
+        load_saved_model(tmp_path)
 
 
 def test_what_was_passed_in_place_of_a_model_is_named(tmp_path: Path) -> None:
@@ -147,4 +147,4 @@ def test_what_was_passed_in_place_of_a_model_is_named(tmp_path: Path) -> None:
         (tmp_path, r"no model in .*: expected a directory with"),
     ):
         with pytest.raises(SavedModelError, match=message):
-            load_model(path)
+            load_saved_model(path)

@@ -13,7 +13,7 @@ from lesionlens.report.load import RunData
 from lesionlens.report.trust import trust_section
 from lesionlens.training.evaluate_subgroups import evaluate_run_subgroups
 from lesionlens.uncertainty.apply import apply_calibration
-from lesionlens.uncertainty.calibrate import CalibrationOptions, CalibrationSplit, calibrate
+from lesionlens.uncertainty.calibrate import CalibrationOptions, CalibrationSplit, fit_calibration
 
 CLASSES = ("melanoma", "nevus", "benign_keratosis")
 
@@ -27,7 +27,7 @@ def draw(n: int, *, seed: int) -> Predictions:
 
 
 def run_data(split: CalibrationSplit) -> RunData:
-    fitted = calibrate(draw(200, seed=0), split=split, options=CalibrationOptions(n_resamples=50))
+    fitted = fit_calibration(draw(200, seed=0), split=split, options=CalibrationOptions(n_resamples=50))
     tested = draw(100, seed=1)
     predictions = apply_calibration(tested, fitted)
     predictions = replace(predictions, ood_percentile=np.linspace(0.5, 99.5, 100))

@@ -137,7 +137,7 @@ def measured_crops(monkeypatch: pytest.MonkeyPatch) -> list[pd.DataFrame]:
         return list(measured[-1].itertuples(index=False))
 
     monkeypatch.setattr(correlations, "measure_crop_weights", measure)
-    monkeypatch.setattr(correlations, "load_model", lambda *_, **__: None)
+    monkeypatch.setattr(correlations, "load_saved_model", lambda *_, **__: None)
     monkeypatch.setattr(correlations, "evaluation_subset", lambda *_: None)
     return measured
 
@@ -165,7 +165,7 @@ def test_a_measurement_that_fails_is_a_reason(tmp_path: Path, monkeypatch: pytes
     def fail(*_: object) -> None:
         raise DataError("the masks are missing")
 
-    monkeypatch.setattr(correlations, "load_model", lambda *_, **__: None)
+    monkeypatch.setattr(correlations, "load_saved_model", lambda *_, **__: None)
     monkeypatch.setattr(correlations, "evaluation_subset", fail)
     results = fake_results(tmp_path, crops_spec(), {("A", ""): [1.0]})
     (run,) = run_values(results, "A", "rho")

@@ -21,7 +21,7 @@ from lesionlens.explanation.explain import explain_image
 from lesionlens.imaging.masks import write_mask
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
 from lesionlens.reproduction.figures.attention_maps import attention_maps_figure, crop_weights_figure
 from lesionlens.reproduction.figures.base import CaptionedFigure, panels_with_matched_runs, panels_with_runs
 from lesionlens.reproduction.figures.factory import render_figure
@@ -102,7 +102,7 @@ def titles(sketch: CaptionedFigure | None) -> list[str]:
 
 
 def explained(cell: RunCell, paths: Sequence[Path], name: str, **options: Any) -> list[NDArray[np.uint8]]:
-    loaded = load_model(cell.run_dir.best_model)
+    loaded = load_saved_model(cell.run_dir.best_model)
     return [explain_image(loaded, np.asarray(Image.open(path)), **options).overlays[name] for path in paths]
 
 

@@ -23,7 +23,7 @@ from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.inference.predict import predict
 from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
 from lesionlens.reproduction import measurements
 from lesionlens.reproduction.measurements import run_values
 from lesionlens.reproduction.planner import RunCell, TableResults
@@ -165,7 +165,7 @@ def run(tmp_path: Path, spec: TableSpec) -> TableResults:
         folder.splits_csv, index=False
     )
     table = load_table(source).select([f"i{n}" for n in range(6, 12)])
-    scored = run_inference(load_model(folder.best_model), inputs_from_table(table)).predictions
+    scored = run_inference(load_saved_model(folder.best_model), inputs_from_table(table)).predictions
     write_evaluation(folder.evaluation("test"), evaluate(scored, n_resamples=20))
     folder.update(status="finished")
     cell = RunCell("A", "", 0, None, recipe, folder, "finished")
@@ -181,7 +181,9 @@ def results(tmp_path: Path) -> TableResults:
 def test_maps_are_those_of_the_test_images(results: TableResults) -> None:
     cell = results.cells[0]
     table = load_table(cell.recipe.data.source).select([f"i{n}" for n in range(6, 12)])
-    expected = evaluate_localization(load_model(cell.run_dir.best_model), table, methods=["attention", "cam"])
+    expected = evaluate_localization(
+        load_saved_model(cell.run_dir.best_model), table, methods=["attention", "cam"]
+    )
     by_name = {(estimate.metric, estimate.scope): estimate for estimate in expected.estimates}
     for column, key in (("CAM", ("iou", "cam")), ("pointing", ("pointing_game", "layer3"))):
         (value,) = run_values(results, "A", column)
@@ -196,7 +198,7 @@ def test_feature_map_of_a_block_or_of_the_last_one_of_its_stage(results: TableRe
     cell = results.cells[0]
     table = load_table(cell.recipe.data.source).select([f"i{n}" for n in range(6, 12)])
     expected = evaluate_localization(
-        load_model(cell.run_dir.best_model), table, methods=["attention-features"]
+        load_saved_model(cell.run_dir.best_model), table, methods=["attention-features"]
     )
     by_name = {(estimate.metric, estimate.scope): estimate.value for estimate in expected.estimates}
     exact, smaller = (run_values(results, "A", column)[0] for column in ("block", "missing block"))
@@ -232,7 +234,7 @@ def test_maps_on_artifacts_and_images_with_them(tmp_path: Path) -> None:
     assert run_values(results, "A", "area")[0].value == pytest.approx(1 / 4)
     assert 0 < run_values(results, "A", "energy")[0].value < 1
     table = load_table(results.cells[0].recipe.data.source)
-    model = load_model(results.cells[0].run_dir.best_model)
+    model = load_saved_model(results.cells[0].run_dir.best_model)
     for column, ids in (("with", ["i6", "i7"]), ("without", ["i8", "i9", "i10", "i11"])):
         expected = evaluate_localization(model, table.select(ids), methods=["cam"], n_resamples=0)
         mean = next(item.value for item in expected.estimates if item.metric == "energy_pointing_game")
@@ -262,7 +264,7 @@ def test_measurements_are_reused_until_the_source_changes(
     def again(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(measurements, "load_model", again)
+    monkeypatch.setattr(measurements, "load_saved_model", again)
     assert str([run_values(results, "A", column) for column in columns]) == str(before)
     note = results.cells[0].run_dir.path / "quality" / "cam" / "measured.json"
     note.write_text(json.dumps({**json.loads(note.read_text()), "source": "other"}))
@@ -295,7 +297,7 @@ def test_of_a_trained_run(tmp_path: Path) -> None:
     )
     ids = read_predictions(folder.predictions("test")).image_id
     expected = evaluate_localization(
-        load_model(folder.best_model), load_table(source).select(map(str, ids)), methods=["gradcam"]
+        load_saved_model(folder.best_model), load_table(source).select(map(str, ids)), methods=["gradcam"]
     )
     iou = next(estimate.value for estimate in expected.estimates if estimate.metric == "iou")
     assert run_values(results, "A", "CAM")[0].value == pytest.approx(iou, abs=1e-5)

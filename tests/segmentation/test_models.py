@@ -8,7 +8,7 @@ import torch
 from lesionlens.core.errors import SavedModelError
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
 from lesionlens.segmentation.models import (
     SegmentationModelCard,
     SegmentationModelSpec,
@@ -51,7 +51,7 @@ def test_classifier_is_not_a_segmentation_model(tmp_path: Path) -> None:
     ):
         load_segmentation_model(tmp_path / "classifier")
     with pytest.raises(SavedModelError, match="is a segmentation model, and a classifier is needed here"):
-        load_model(tmp_path / "segmentation")
+        load_saved_model(tmp_path / "segmentation")
 
 
 def test_missing_model_error(tmp_path: Path) -> None:

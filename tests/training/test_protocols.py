@@ -12,7 +12,7 @@ from lesionlens.evaluation.metric import MACRO
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.inference.predict import predict
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import load_saved_model
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.build import build, build_model
@@ -77,7 +77,7 @@ def test_two_tasks_are_evaluated_from_one_file(two_task_run: RunDir) -> None:
 
 
 def test_saved_model_predicts_as_the_run(two_task_run: RunDir, isic: Path) -> None:
-    card = load_model(two_task_run.path).card
+    card = load_saved_model(two_task_run.path).card
     assert (card.classes, card.multilabel) == (("melanoma", "seborrheic_keratosis"), True)
     with pytest.warns(UserWarning, match="1 of 32 images are used uncropped"):
         again = predict(two_task_run.path, [f"isic2017:{isic}"]).predictions
@@ -112,7 +112,7 @@ def test_input_is_normalized_by_the_training_images(two_task_run: RunDir, isic: 
     ids = splits[splits["split"] == "train"]["image_id"]
     files = {file.stem: file for file in isic.rglob("ISIC_*.jpg")}
     pixels = np.stack([cv2.imread(str(files[name]))[:, :, ::-1] for name in ids]) / 255
-    preprocessing = load_model(two_task_run.path).card.preprocessing
+    preprocessing = load_saved_model(two_task_run.path).card.preprocessing
     np.testing.assert_allclose(
         preprocessing.mean, pixels.mean(axis=(0, 1, 2)), atol=2e-3
     )  # two JPEG decoders

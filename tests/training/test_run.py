@@ -16,7 +16,7 @@ from lesionlens.datasets.registry import load_table
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.imaging.decode import read_header
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import load_saved_model
 from lesionlens.report.model_card import write_model_card
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir, check_run_dir, create_run_dir
@@ -100,7 +100,7 @@ def test_best_epoch_is_saved(run: RunDir) -> None:
     log, best = pd.read_csv(run.metrics_csv), run.metadata()["best"]
     assert best["value"] == pytest.approx(log["val_auc"].max())
     assert best["epoch"] == log["val_auc"].idxmax() + 1
-    card = load_model(run.path).card
+    card = load_saved_model(run.path).card
     assert card.training_data["epoch"] == best["epoch"]
     assert card.preprocessing.crop_count == 2
 
@@ -300,7 +300,7 @@ def test_draws_of_test_crops_are_scored_with_their_own_seeds(
 ) -> None:
     common = list(CropDraws(run, 2).predictions())
     assert not np.array_equal(common[0].scores, common[1].scores)
-    loaded, ids = load_model(run.best_model), list(common[1].image_id)
+    loaded, ids = load_saved_model(run.best_model), list(common[1].image_id)
     seed = int(np.random.SeedSequence((load_recipe(str(run.recipe)).train.seed, 0, 1)).generate_state(1)[0])
     preprocessing = loaded.card.preprocessing.model_copy(update={"seed": seed})
     image = preprocessing.load_image(Path(load_table(read_source(run)).select(ids).paths[3]))

@@ -10,7 +10,7 @@ import torch
 
 from lesionlens.core.errors import LesionLensError
 from lesionlens.inference.predict import predict
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import load_saved_model
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.build import build, build_model
@@ -126,7 +126,7 @@ def test_model_of_crops_trains_and_predicts(
     assert [name for name in metrics if "alpha" in name] == [f"alpha/layer{i}.0" for i in (1, 2, 3, 4)]
     image = sorted(small_set.rglob("*.jpg"))[0]
     scores = predict(run_dir.path, [image]).predictions.scores
-    loaded = load_model(run_dir.path)
+    loaded = load_saved_model(run_dir.path)
     preprocessing = loaded.card.preprocessing
     with torch.no_grad():
         logits = loaded.model(preprocessing.prepare_input(preprocessing.load_image(image))[None]).logits

@@ -9,7 +9,7 @@ import pytest
 from lesionlens.core.errors import PredictionsError, SavedModelError
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
 from lesionlens.uncertainty.apply import apply_calibration
-from lesionlens.uncertainty.calibrate import CalibrationOptions, calibrate
+from lesionlens.uncertainty.calibrate import CalibrationOptions, fit_calibration
 from lesionlens.uncertainty.calibration import (
     ARRAYS_FILE,
     CALIBRATION_FILE,
@@ -48,7 +48,7 @@ def features(n: int, *, seed: int = 0, offset: float = 0) -> np.ndarray:
 
 
 def test_calibrated_scores_are_sets_of_the_promised_coverage() -> None:
-    fitted = calibrate(draw(2000), split="calibration", options=QUICK)
+    fitted = fit_calibration(draw(2000), split="calibration", options=QUICK)
     new = apply_calibration(draw(4000, seed=1), fitted)
     assert fitted.calibration.temperature.value == pytest.approx(3, rel=0.1)
     assert fitted.calibration.temperature.low < 3 < fitted.calibration.temperature.high
@@ -61,7 +61,7 @@ def test_calibrated_scores_are_sets_of_the_promised_coverage() -> None:
 
 
 def test_class_conditional_sets_cover_every_class() -> None:
-    fitted = calibrate(draw(3000), split="calibration", options=QUICK)
+    fitted = fit_calibration(draw(3000), split="calibration", options=QUICK)
     new = apply_calibration(draw(6000, seed=1), fitted, class_conditional=True)
     assert new.prediction_sets is not None
     covered = new.prediction_sets[np.arange(6000), new.targets()]
@@ -70,14 +70,14 @@ def test_class_conditional_sets_cover_every_class() -> None:
 
 
 def test_sets_use_one_image_per_lesion() -> None:
-    fitted = calibrate(draw(60, lesions=8), split="calibration", options=QUICK)
+    fitted = fit_calibration(draw(60, lesions=8), split="calibration", options=QUICK)
     assert [np.isinf(rule.quantile) for rule in fitted.calibration.prediction_sets] == [False, True, True]
     assert "8 lesions are fewer than the 9 that it needs" in " ".join(fitted.calibration.caveats)
     assert fitted.calibration.n_lesions == 8
 
 
 def test_validation_promises_no_coverage() -> None:
-    fitted = calibrate(draw(100), split="validation", options=QUICK)
+    fitted = fit_calibration(draw(100), split="validation", options=QUICK)
     assert fitted.calibration.prediction_sets == ()
     assert "no coverage" in fitted.calibration.caveats[0]
     new = apply_calibration(draw(10, seed=1), fitted)
@@ -86,7 +86,7 @@ def test_validation_promises_no_coverage() -> None:
 
 
 def test_independent_scores_are_calibrated_one_by_one() -> None:
-    fitted = calibrate(draw_multilabel(400), split="calibration", options=QUICK)
+    fitted = fit_calibration(draw_multilabel(400), split="calibration", options=QUICK)
     assert fitted.calibration.independent
     new = apply_calibration(draw_multilabel(50), fitted)
     assert new.calibrated_scores is not None
@@ -97,7 +97,7 @@ def test_independent_scores_are_calibrated_one_by_one() -> None:
 
 
 def test_operating_points_reach_their_sensitivity() -> None:
-    calibration = calibrate(draw(500), split="calibration", options=QUICK).calibration
+    calibration = fit_calibration(draw(500), split="calibration", options=QUICK).calibration
     points = {(point.class_name, point.rule): point for point in calibration.operating_points}
     assert len(points) == 12
     assert points["melanoma", "sensitivity:0.95"].sensitivity.value >= 0.95
@@ -112,13 +112,15 @@ def test_operating_points_reach_their_sensitivity() -> None:
 
 def test_class_without_images_has_no_operating_points() -> None:
     predictions = draw(60).select(draw(60).label != "melanoma")
-    calibration = calibrate(predictions, split="calibration", options=QUICK).calibration
+    calibration = fit_calibration(predictions, split="calibration", options=QUICK).calibration
     assert {point.class_name for point in calibration.operating_points} == {"nevus", "benign_keratosis"}
     assert np.isinf(calibration.prediction_sets[0].class_quantiles["melanoma"])
 
 
 def test_order_of_classes_does_not_matter() -> None:
-    fitted = calibrate(draw(300), split="calibration", options=CalibrationOptions("vector", n_resamples=10))
+    fitted = fit_calibration(
+        draw(300), split="calibration", options=CalibrationOptions("vector", n_resamples=10)
+    )
     new = draw(20, seed=1)
     reversed_ = Predictions(new.image_id, new.lesion_id, new.label, new.scores[:, ::-1], CLASSES[::-1])
     first, second = (apply_calibration(item, fitted).calibrated_scores for item in (new, reversed_))
@@ -128,7 +130,7 @@ def test_order_of_classes_does_not_matter() -> None:
 
 
 def test_saved_calibration_equals_the_fitted_one(tmp_path: Path) -> None:
-    fitted = calibrate(draw(120), split="calibration", features=features(120), options=QUICK)
+    fitted = fit_calibration(draw(120), split="calibration", features=features(120), options=QUICK)
     save_calibration(tmp_path, fitted)
     loaded = load_calibration(tmp_path, weights_sha256="")
     assert loaded is not None
@@ -148,7 +150,7 @@ def test_saved_calibration_equals_the_fitted_one(tmp_path: Path) -> None:
 
 def test_other_weights_and_damaged_files_are_rejected(tmp_path: Path) -> None:
     assert load_calibration(tmp_path, weights_sha256="a") is None
-    save_calibration(tmp_path, calibrate(draw(50), split="file", features=features(50), options=QUICK))
+    save_calibration(tmp_path, fit_calibration(draw(50), split="file", features=features(50), options=QUICK))
     with pytest.raises(SavedModelError, match="measured with other weights"):
         load_calibration(tmp_path, weights_sha256="a")
     arrays = tmp_path / ARRAYS_FILE
@@ -164,7 +166,7 @@ def test_equal_scores_have_no_temperature() -> None:
     n = 30
     labels = np.array(CLASSES)[np.arange(n) % 3]
     equal = Predictions(np.arange(n).astype(str), [""] * n, labels, np.full((n, 3), 1 / 3), CLASSES)  # type: ignore[arg-type]
-    calibration = calibrate(equal, split="calibration", options=QUICK).calibration
+    calibration = fit_calibration(equal, split="calibration", options=QUICK).calibration
     assert calibration.temperature.value == 1
     assert np.isnan(calibration.temperature.low)
     assert "all scores are equal" in " ".join(calibration.caveats)
@@ -175,7 +177,7 @@ def test_perfect_separation_is_reported() -> None:
     scores = np.eye(3)[np.arange(n) % 3] * 0.8 + 0.2 / 3
     labels = np.array(CLASSES)[np.arange(n) % 3]
     separated = Predictions(np.arange(n).astype(str), [""] * n, labels, scores, CLASSES)  # type: ignore[arg-type]
-    calibration = calibrate(separated, split="calibration", options=QUICK).calibration
+    calibration = fit_calibration(separated, split="calibration", options=QUICK).calibration
     assert "every image is classified correctly" in " ".join(calibration.caveats)
 
 
@@ -183,14 +185,14 @@ def test_one_class_and_other_classes_are_rejected() -> None:
     predictions = draw(20)
     nevi = predictions.select(predictions.label == "nevus")
     with pytest.raises(PredictionsError, match="only images of nevus"):
-        calibrate(nevi, split="calibration", options=QUICK)
-    fitted = calibrate(predictions, split="calibration", options=QUICK)
+        fit_calibration(nevi, split="calibration", options=QUICK)
+    fitted = fit_calibration(predictions, split="calibration", options=QUICK)
     with pytest.raises(PredictionsError, match="the calibration is for the classes"):
         apply_calibration(draw_multilabel(5), fitted)
 
 
 def test_independent_scores_need_an_other_class() -> None:
-    fitted = calibrate(draw_multilabel(100), split="file", options=QUICK)
+    fitted = fit_calibration(draw_multilabel(100), split="file", options=QUICK)
     new = replace(draw_multilabel(5), other_class="")
     with pytest.raises(PredictionsError, match="the predictions have no other class"):
         apply_calibration(new, fitted)
@@ -199,6 +201,6 @@ def test_independent_scores_need_an_other_class() -> None:
 
 
 def test_unknown_coverage_is_rejected() -> None:
-    fitted = calibrate(draw(50), split="calibration", options=QUICK)
+    fitted = fit_calibration(draw(50), split="calibration", options=QUICK)
     with pytest.raises(SavedModelError, match=r"allowed are 0\.8, 0\.9, 0\.95"):
         apply_calibration(draw(5), fitted, coverage=0.5)

@@ -52,7 +52,7 @@ def calibrate_command(
     coverage: options.CoverageOption = 0.9,
     class_conditional: options.ClassConditionalOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")] = 0,
-    device: options.DeviceOption = "cpu",
+    device: options.DeviceOption = "auto",
     num_threads: options.NumThreadsOption = None,
 ) -> None:
     """Calibrate a model: temperature, prediction sets, thresholds and the detection of unknown images.
@@ -89,7 +89,7 @@ def _calibrate_models(
     """Calibrate a saved model on images, or every finished run of a directory on its own split, by name."""
     from lesionlens.cli.evaluate_crops import open_finished
     from lesionlens.core.console import make_console, print_line, progress_bar
-    from lesionlens.inference.calibrate_model import calibrate_on_images
+    from lesionlens.inference.calibrate_model import calibrate
     from lesionlens.training.calibrate_run import calibrate_run
 
     console = make_console(stderr=True)
@@ -100,9 +100,7 @@ def _calibrate_models(
             progress.update(task, completed=done, total=total)
 
         if images:
-            fitted = calibrate_on_images(
-                source, images, options=settings, device=device, on_progress=on_progress
-            )
+            fitted = calibrate(source, images, options=settings, device=device, on_progress=on_progress)
             _update_model_card(source)
             return {str(source): fitted}
         calibrations = {}
@@ -145,8 +143,8 @@ def _calibrate_predictions(
     from lesionlens.core.errors import PredictionsError
     from lesionlens.datasets.issues import pluralize
     from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
+    from lesionlens.inference.calibrate_model import calibrate
     from lesionlens.uncertainty.apply import apply_calibration
-    from lesionlens.uncertainty.calibrate import calibrate
     from lesionlens.uncertainty.calibration import write_calibration
 
     if source.is_dir():
@@ -155,7 +153,7 @@ def _calibrate_predictions(
             "stored with its weights, and lesionlens predict applies it"
         )
     calibrating = read_predictions(source)
-    fitted = calibrate(calibrating, split="file", options=settings)
+    fitted = calibrate(calibrating, options=settings)
     if out is not None and apply_to is None:
         write_calibration(out, fitted.calibration)
     elif out is not None and apply_to is not None:

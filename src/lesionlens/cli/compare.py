@@ -1,6 +1,5 @@
 """``lesionlens compare``."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -77,6 +76,7 @@ def compare_command(
 ) -> None:
     """Compare models on the same images (paired differences, 95 % intervals, p-values), or repeats of recipes."""
     from lesionlens.core.console import activity, make_console
+    from lesionlens.evaluation.comparison.compare import align_tasks, short_names
     from lesionlens.evaluation.comparison.models import compare_models
     from lesionlens.evaluation.comparison.tables import comparison_table
     from lesionlens.evaluation.evaluate import evaluate
@@ -85,7 +85,7 @@ def compare_command(
     opened = open_inputs(inputs)
     groups = _open_groups(opened.groups, split)
     files = [locate_predictions(item, split=split, labels=labels) for item in opened.single]
-    names = _short_names([group.folder.path for group in groups] or [file.path for file in files])
+    names = short_names([group.folder.path for group in groups] or [file.path for file in files])
     metrics = metric or ()
     models: tuple[Predictions, ...] = ()
     with activity(make_console(stderr=True), "comparing"):
@@ -102,7 +102,8 @@ def compare_command(
                 check_group_options(context, _FOLD_PARAMS, reason="each run has its own labels")
             read = partial(read_files, labels=labels, other_class=other_class, common_images=common_images)
             loaded = [_read_folds(group) for group in groups] or [read([file]) for file in files]
-            models, caveats = _align_models(loaded, names, task, common_images=common_images)
+            aligned = align_tasks(loaded, names, task, common_images=common_images)
+            models = aligned.predictions
             rule = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
             report = compare_models(
                 models,
@@ -113,7 +114,7 @@ def compare_command(
                 seed=seed,
                 stratified=stratified,
                 decision=rule,
-            ).with_caveats(caveats)
+            ).with_caveats(aligned.caveats)
         if out is not None:
             from lesionlens.evaluation.comparison.io import write_comparison
             from lesionlens.evaluation.comparison.plots import write_comparison_figure
@@ -138,21 +139,6 @@ def _shared_threshold(threshold: str, decision: str, model: "Predictions", task:
             "score such as 0.3, or tune and evaluate each model: lesionlens evaluate --tune-threshold-on FILE"
         )
     return constant_thresholds(score, to_binary_task(model, task).predictions)
-
-
-def _align_models(
-    models: "Sequence[Predictions]", names: Sequence[str], task: str, *, common_images: bool
-) -> "tuple[tuple[Predictions, ...], tuple[str, ...]]":
-    """Convert predictions to the task, and align them by image."""
-    from lesionlens.evaluation.binarize import to_binary_task
-    from lesionlens.evaluation.comparison.alignment import align
-
-    tasks = [to_binary_task(model, task) for model in models]
-    aligned = align([item.predictions for item in tasks], names, intersect=common_images)
-    return aligned.predictions, (
-        *dict.fromkeys(caveat for item in tasks for caveat in item.caveats),
-        *aligned.caveats,
-    )
 
 
 def _open_groups(folders: "Sequence[MultiRunDir]", split: str) -> "list[RunGroup]":
@@ -239,24 +225,3 @@ def _image_caveats(evaluations: "Sequence[GroupEvaluation]", names: Sequence[str
                 f"{name} was evaluated on other images than {names[0]}{runs}: the pairs have other images, which may "
                 "cause the difference."
             )
-
-
-def _short_names(inputs: Sequence[Path]) -> list[str]:
-    """Name each input by the last component of its path in which all differ, without the suffix .csv.
-
-    Examples
-    --------
-    >>> _short_names([Path("a.csv"), Path("b.csv")])
-    ['a', 'b']
-    >>> _short_names([Path("x/predictions/test.csv"), Path("y/predictions/test.csv")])
-    ['x', 'y']
-    """
-    if len(inputs) < 2 or len({path.resolve() for path in inputs}) < len(inputs):
-        raise ComparisonError("Pass two or more different prediction files or directories of runs to compare")
-    absolute = [Path(os.path.abspath(path)) for path in inputs]
-    paths = [path.with_suffix("").parts if path.suffix == ".csv" else path.parts for path in absolute]
-    for depth in range(1, min(map(len, paths)) + 1):
-        names = [components[-depth] for components in paths]
-        if len(set(names)) == len(names):
-            return names
-    return [str(path) for path in inputs]

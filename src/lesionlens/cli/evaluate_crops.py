@@ -32,7 +32,7 @@ def evaluate_crops_command(
     out: Annotated[
         Path | None, options.out_folder("Folder for crop_draws.csv and crop_draws_summary.csv.")
     ] = None,
-    device: options.DeviceOption = "cpu",
+    device: options.DeviceOption = "auto",
     num_threads: options.NumThreadsOption = None,
 ) -> None:
     """Evaluate trained models with many draws of their random test crops: how much a metric depends on them.

@@ -89,7 +89,7 @@ def evaluate_maps_command(
         int, typer.Option(min=0, help="Number of bootstrap resamples over lesions.")
     ] = 1000,
     seed: options.BootstrapSeedOption = 0,
-    device: options.DeviceOption = "cpu",
+    device: options.DeviceOption = "auto",
     num_threads: options.NumThreadsOption = None,
 ) -> None:
     """Evaluate how well attention maps localize the lesion, avoid artifacts, and agree with where observers look.
@@ -104,7 +104,7 @@ def evaluate_maps_command(
     from lesionlens.datasets.registry import load_table
     from lesionlens.explanation.faithfulness import FaithfulnessOptions
     from lesionlens.explanation.map_references import ReferenceFolders
-    from lesionlens.models.saved_model import load_model
+    from lesionlens.models.saved_model import load_saved_model
 
     folders = ReferenceFolders(masks, artifact_masks, reference_maps, fixations)
     if faithfulness and (artifacts is not None or any(folder is not None for folder in folders[1:])):
@@ -116,7 +116,7 @@ def evaluate_maps_command(
     set_num_threads(num_threads)
     with progress_bar(console, unit="steps" if faithfulness else "images") as progress:
         task = progress.add_task("computing maps", total=None)
-        loaded = load_model(model, device=device)
+        loaded = load_saved_model(model, device=device)
         table = load_table(
             source, classes=loaded.card.known_labels, labels="optional", within_root=within_root
         )

@@ -35,7 +35,7 @@ def evaluate_ood_command(
         int, typer.Option(min=0, help="Number of bootstrap resamples over lesions.")
     ] = 1000,
     seed: options.BootstrapSeedOption = 0,
-    device: options.DeviceOption = "cpu",
+    device: options.DeviceOption = "auto",
     num_threads: options.NumThreadsOption = None,
 ) -> None:
     """Evaluate how well detectors find images of a kind that the model was not trained on (out of distribution).
@@ -49,14 +49,14 @@ def evaluate_ood_command(
     from lesionlens.inference.ood_challenge import OODOptions, evaluate_detectors
     from lesionlens.inference.ood_plots import write_ood_figures
     from lesionlens.inference.ood_report import OODTable, write_ood_report
-    from lesionlens.models.saved_model import load_model
+    from lesionlens.models.saved_model import load_saved_model
     from lesionlens.uncertainty.calibrate import CalibrationOptions
 
     console = make_console(stderr=True)
     set_num_threads(num_threads)
     with progress_bar(console, unit="kinds of images") as progress:
         task = progress.add_task("evaluating detectors", total=None)
-        loaded = load_model(model, device=device)
+        loaded = load_saved_model(model, device=device)
         evaluation = evaluate_detectors(
             loaded,
             _known_images(model, images),

@@ -27,7 +27,7 @@ def explain_command(
     masks: options.CropMasksOption = None,
     ids: options.ImageIdsOption = "name",
     within_root: options.WithinRootOption = False,
-    device: options.DeviceOption = "cpu",
+    device: options.DeviceOption = "auto",
     num_threads: options.NumThreadsOption = None,
 ) -> None:
     """Overlay attention maps, crop weights and class activation maps on images.
@@ -40,23 +40,23 @@ def explain_command(
     from lesionlens.datasets.issues import pluralize
     from lesionlens.explanation.explain import explain
     from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
-    from lesionlens.models.saved_model import load_model
+    from lesionlens.models.saved_model import load_saved_model
 
     console = make_console(stderr=True)
     set_num_threads(num_threads)
     with progress_bar(console, unit="images") as progress:
         task = progress.add_task("computing maps", total=None)
-        loaded = load_model(model, device=device)
+        loaded = load_saved_model(model, device=device)
         collected = collect_inputs(images, mask_dir=masks, ids=ids, within_root=within_root)
         inputs = map_labels_to_model_classes(collected, loaded.card)
         written = explain(
             loaded,
-            inputs.path,
+            inputs.paths,
             out,
             methods=method or ["auto"],
             target_class=target_class,
-            labels={path: label for path, label in zip(inputs.path, inputs.label, strict=True) if label},
-            masks={path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask},
+            labels={path: label for path, label in zip(inputs.paths, inputs.label, strict=True) if label},
+            masks={path: mask for path, mask in zip(inputs.paths, inputs.mask, strict=True) if mask},
             raw_maps=raw_maps,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )

@@ -28,7 +28,7 @@ def predict_command(
     masks: options.CropMasksOption = None,
     ids: options.ImageIdsOption = "name",
     within_root: options.WithinRootOption = False,
-    device: options.DeviceOption = "cpu",
+    device: options.DeviceOption = "auto",
     engine: Annotated[
         Literal["auto", "torch", "onnxruntime", "openvino"],
         typer.Option(help="Inference engine; auto: the fastest for this machine and number of images."),

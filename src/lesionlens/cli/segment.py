@@ -131,7 +131,7 @@ def segment_predict_command(
         typer.Option("--probabilities", help="Write gray masks: the probability of each pixel, 0 to 255."),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict existing masks again.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 16,
     num_threads: NumThreadsOption = None,
     within_root: WithinRootOption = False,

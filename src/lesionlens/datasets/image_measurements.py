@@ -55,7 +55,7 @@ def measure_columns(table: LesionTable, image_ids: Sequence[str], columns: Seque
 
 def _measure(files: _ImageFiles, *, columns: tuple[str, ...]) -> list[str]:
     try:
-        image = read_rgb(Path(files.image), max_short_side=DETECTION_SIDE)
+        image = read_rgb(Path(files.image), max_short_side=DETECTION_SIDE, draft=True)
     except ImageError:
         return [""] * len(columns)
     detected = detect_artifacts(image, [name for name in columns if name != ITA_COLUMN])

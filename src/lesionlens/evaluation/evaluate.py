@@ -1,6 +1,7 @@
 """Evaluate predictions against the ground truth: every metric with a confidence interval over lesions."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from lesionlens.evaluation.compute import MetricValues, compute_metrics, scored_
 from lesionlens.evaluation.estimates import build_estimates
 from lesionlens.evaluation.metrics import ClassCurves, compute_class_curves
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import as_predictions
 from lesionlens.evaluation.predictive_values import check_prevalence, predictive_values
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 from lesionlens.evaluation.score_curves import build_score_curves
@@ -21,8 +23,9 @@ __all__ = ["Estimate", "EvaluationResult", "evaluate"]
 
 
 def evaluate(
-    predictions: Predictions,
+    predictions: Predictions | Path | str,
     *,
+    ground_truth: Path | str | None = None,
     n_resamples: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
@@ -35,7 +38,9 @@ def evaluate(
     Parameters
     ----------
     predictions
-        Predictions with labels; images without a label are excluded and counted in a caveat.
+        Predictions with labels, or a file of them; images without a label are excluded and counted in a caveat.
+    ground_truth
+        Labels for a file of predictions, as for ``read_predictions``.
     n_resamples
         Number of bootstrap resamples; 0 computes no intervals and no bands.
     seed
@@ -57,13 +62,9 @@ def evaluate(
         No image has a label, an option is out of its range, or thresholds, a task or a prevalence do not match the
         classes.
     TypeError
-        ``predictions`` is not an object of type Predictions, but for example a path.
+        ``predictions`` is neither an object of type Predictions nor a path.
     """
-    if not isinstance(predictions, Predictions):
-        raise TypeError(
-            f"predictions is an object of type {type(predictions).__name__}. Read a file first: "
-            "evaluate(read_predictions(path)), with read_predictions of lesionlens.evaluation.predictions_io"
-        )
+    predictions = as_predictions(predictions, ground_truth=ground_truth)
     _check_options(n_resamples, confidence)
     predictions, task_classes, task_caveats = to_binary_task(predictions, task)
     check_decision_rule(decision, predictions)

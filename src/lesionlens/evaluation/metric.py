@@ -28,13 +28,15 @@ Scope = str | Aggregate
 MetricKey = tuple[str, Scope]
 """Name of a metric and its scope."""
 
-Requirement = Literal["positives", "negatives", "predictions"]
-"""Images without which a class's value is undefined: of the class, of another class, predicted to be of the class."""
+Requirement = Literal["positives", "negatives", "predictions", "negative_predictions"]
+"""Images without which a class's value is undefined: of the class, of another class, predicted to be of the class, and
+predicted not to be of it."""
 
 _UNDEFINED_WITHOUT: dict[Requirement, str] = {
     "positives": "no image of this class",
     "negatives": "no image of another class",
     "predictions": "no image is predicted to be of this class",
+    "negative_predictions": "every image is predicted to be of this class",
 }
 
 

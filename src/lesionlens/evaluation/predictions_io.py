@@ -93,6 +93,36 @@ def read_predictions(
     return labeled.to_predictions(other_class)
 
 
+def as_predictions(
+    source: Predictions | Path | str, *, ground_truth: Path | str | None = None
+) -> Predictions:
+    """Return predictions; read them, and the labels of a ground truth, if they are the path of a file.
+
+    Raises
+    ------
+    PredictionsError
+        As for ``read_predictions``; or the path is that of a folder, or a ground truth is passed for an object.
+    TypeError
+        The source is something else.
+    """
+    if isinstance(source, Predictions):
+        if ground_truth is not None:
+            raise PredictionsError(
+                "ground_truth applies to files of predictions; these have their labels already"
+            )
+        return source
+    if not isinstance(source, str | Path):
+        raise TypeError(
+            f"predictions are an object of type {type(source).__name__}. Pass predictions or a file of them"
+        )
+    if Path(source).is_dir():
+        example = Path(source) / "predictions" / "test.csv"
+        raise PredictionsError(
+            f"{source} is a folder. Pass a file of predictions; those of a run are {example}"
+        )
+    return read_predictions(source, ground_truth=ground_truth)
+
+
 def _merge(tables: Sequence[ScoreTable], paths: Sequence[Path], other_class: str | None) -> ScoreTable:
     """Return one table of parts with the same classes, or of one-vs-rest models of the same images."""
     tables = [table.with_classes_like(tables[0].classes) for table in tables]

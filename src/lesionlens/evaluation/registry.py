@@ -143,6 +143,15 @@ METRICS: dict[str, Metric] = {
             is_tabulated=True,
         ),
         Metric(
+            name="npv",
+            title="NPV",
+            kind="decision",
+            definition="TN / (TN + FN), the negative predictive value at the prevalence of the images",
+            class_function=metrics.negative_predictive_value,
+            averages=_USUAL_AVERAGES,
+            requires=("negative_predictions",),
+        ),
+        Metric(
             name="f1",
             title="F1",
             kind="decision",

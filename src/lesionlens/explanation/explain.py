@@ -1,5 +1,6 @@
 """Attention maps and explanations of image files, rendered as overlays and panels."""
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from lesionlens.core.errors import DataError, ImageError, ModelError, unknown_name_message
 from lesionlens.core.figure_style import warn_about_missing_glyphs
-from lesionlens.core.list_arguments import as_name_list, as_path_list
+from lesionlens.core.list_arguments import as_name_list
 from lesionlens.core.taxonomy import match_class
 from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.folder_walk import PANEL_SUFFIX
@@ -26,12 +27,12 @@ from lesionlens.explanation.overlay import image_grid, limit_size, overlay, raw_
 from lesionlens.explanation.panel import panel, write_png
 from lesionlens.explanation.score_drop import ScoreDrop, compute_score_drops
 from lesionlens.imaging.boxes import CropBox
-from lesionlens.imaging.decode import read_rgb
 from lesionlens.imaging.preprocessing import missing_mask_warning
+from lesionlens.imaging.sources import ImageSource, as_image_list, read_image
 from lesionlens.imaging.stitching import CellGrid, resize_boxes, stitch
 from lesionlens.models.base import Classifier
 from lesionlens.models.map_titles import RAW_SUFFIX
-from lesionlens.models.saved_model import LoadedModel, load_model
+from lesionlens.models.saved_model import LoadedModel, load_saved_model
 from lesionlens.models.tta import predict_proba
 
 MAX_OVERLAY_SIZE = 1024  # pixels of the longer side: structures are visible, and files stay small
@@ -52,6 +53,8 @@ class Explanation(NamedTuple):
         Class that CAM methods explain.
     score_drops
         Score of this class without the pixels that each map marks most, if requested.
+    missing_mask
+        Whether a model that crops to the lesion used the complete image, because there is no mask or it is empty.
     """
 
     image: ndarray
@@ -59,11 +62,12 @@ class Explanation(NamedTuple):
     scores: dict[str, float]
     target_class: str
     score_drops: dict[str, ScoreDrop]
+    missing_mask: bool
 
 
 def explain(
     model: LoadedModel | Path | str,
-    paths: Iterable[Path | str],
+    images: Iterable[ImageSource],
     out: Path | str,
     *,
     methods: Iterable[str] = ("auto",),
@@ -84,8 +88,9 @@ def explain(
     ----------
     model
         Loaded model, or the directory of a saved model or of a run.
-    paths
-        Image files.
+    images
+        Image files, and images in memory as for ``read_image``, which are called ``image_1``, ``image_2`` and so on by
+        their position.
     out
         Output directory for ``<stem>.<map>.png`` and ``<stem>.panel.png``.
     methods
@@ -96,9 +101,10 @@ def explain(
     target_class
         Class that ``cam`` … ``layercam`` explain; default the class with the highest score of each image.
     labels
-        True class of each image, for the panel.
+        True class of each image by its path or name, for the panel.
     masks
-        Lesion mask of each image, for a model that crops around the lesion; an image without one is used uncropped.
+        Lesion mask of each image by its path or name, for a model that crops around the lesion; an image without one is
+        used uncropped.
     raw_maps
         Whether each map is also rendered without its image, to ``<stem>.<map>.raw.png`` and into the panel.
     on_progress
@@ -116,11 +122,15 @@ def explain(
     ImageError
         None of the images can be read.
     TypeError
-        ``paths`` is one path or an image, not a list of paths, or ``methods`` is one name.
+        ``images`` is one path or image, not a list, or ``methods`` is one name.
     """
-    loaded = model if isinstance(model, LoadedModel) else load_model(model)
+    loaded = model if isinstance(model, LoadedModel) else load_saved_model(model)
     methods = as_name_list(methods, "methods")
-    files = [Path(path) for path in as_path_list(paths, "paths")]
+    sources = as_image_list(images, "images")
+    files = [
+        Path(source if isinstance(source, str | os.PathLike) else f"image_{number}")
+        for number, source in enumerate(sources, start=1)
+    ]
     label_of = {Path(path): label for path, label in (labels or {}).items()}
     mask_of = {Path(path): Path(mask) for path, mask in (masks or {}).items()}
     out = Path(out)
@@ -129,22 +139,19 @@ def explain(
     written: list[Path] = []
     failures: list[str] = []
     uncropped: list[str] = []
-    for number, (path, stem) in enumerate(zip(files, stems, strict=True)):
+    for number, (source, path, stem) in enumerate(zip(sources, files, stems, strict=True)):
         if on_progress is not None:
             on_progress(number, len(files))
         try:
-            image = loaded.card.preprocessing.load_image(path)
-            region = loaded.card.preprocessing.lesion_roi(image, mask_of.get(path), path=path)
-            photograph = read_rgb(path, max_short_side=MAX_OVERLAY_SIZE)
+            explanation = explain_image(
+                loaded, source, mask=mask_of.get(path), methods=methods, target_class=target_class, raw_maps=raw_maps,
+                score_drops=True,
+            )  # fmt: skip
         except DataError as error:
-            failures.append(str(error))
+            failures.append(str(error) if isinstance(source, str | os.PathLike) else f"{path}: {error}")
             continue
-        if region is None and loaded.card.preprocessing.roi_margin is not None:
+        if explanation.missing_mask:
             uncropped.append(path.name)
-        explanation = explain_image(
-            loaded, image, region=region, photograph=photograph, methods=methods, target_class=target_class,
-            raw_maps=raw_maps, score_drops=True,
-        )  # fmt: skip
         written += _write_explanation(explanation, out, stem, name=path.name, label=label_of.get(path, ""))
     if on_progress is not None:
         on_progress(len(files), len(files))
@@ -158,10 +165,9 @@ def explain(
 
 def explain_image(
     loaded: LoadedModel,
-    image: UInt8[ndarray, "h w 3"],
+    image: ImageSource,
     *,
-    region: CropBox | None = None,
-    photograph: UInt8[ndarray, "photograph_h photograph_w 3"] | None = None,
+    mask: Path | None = None,
     methods: Iterable[str] = ("auto",),
     target_class: str | None = None,
     max_size: int = MAX_OVERLAY_SIZE,
@@ -171,18 +177,17 @@ def explain_image(
     """Compute the overlays and scores of one image.
 
     Scores are those of prediction. Maps are computed for the same test crops without TTA views, placed at the position
-    of each crop and averaged where crops overlap; parts of the image outside all crops are shown under white.
+    of each crop and averaged where crops overlap; parts of the image outside all crops are shown under white. Overlays
+    have the resolution of the image, up to ``max_size``, and not the one that the network reads.
 
     Parameters
     ----------
     loaded
         Model with its card.
     image
-        RGB image, (h, w, 3).
-    region
-        Box that the crops are taken from, from ``Preprocessing.lesion_roi``; None (default): the complete image.
-    photograph
-        The same image in a higher resolution, on which overlays are rendered; default: the image.
+        Image file, or image in memory, as for ``read_image``.
+    mask
+        Lesion mask file, for a model that crops around the lesion; None: the complete image is used.
     methods, target_class
         As for ``explain``.
     max_size
@@ -196,15 +201,20 @@ def explain_image(
     ------
     ModelError
         A class or method does not exist or does not work on the network.
+    DataError
+        The image or its mask cannot be read, or they do not match.
     """
     classes, preprocessing = loaded.card.classes, loaded.card.preprocessing
     target_class = None if target_class is None else resolve_target_class(target_class, classes)
-    crops = preprocessing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
+    pixels = read_image(image)
+    decoded = preprocessing.load_image(pixels)
+    region = preprocessing.lesion_roi(decoded, mask, source=image)
+    crops = preprocessing.prepare_input(decoded, region).to(next(loaded.model.parameters()).device)
     scores: list[float] = predict_image_scores(loaded, crops).tolist()
     target_index = classes.index(target_class) if target_class is not None else int(np.argmax(scores))
     maps = compute_maps(loaded.model, crops, methods=methods, target_index=target_index)
-    height, width = image.shape[:2]
-    shown = limit_size(image if photograph is None else photograph, max_size)
+    height, width = decoded.shape[:2]
+    shown = limit_size(pixels, max_size)
     boxes = resize_boxes(
         preprocessing.crop_boxes(height, width, region),
         old_size=(height, width),
@@ -223,7 +233,10 @@ def explain_image(
         if score_drops
         else {}
     )
-    return Explanation(shown, overlays, dict(zip(classes, scores, strict=True)), classes[target_index], drops)
+    return Explanation(
+        shown, overlays, dict(zip(classes, scores, strict=True)), classes[target_index], drops,
+        missing_mask=region is None and preprocessing.roi_margin is not None,
+    )  # fmt: skip
 
 
 def resolve_target_class(name: str, classes: Sequence[str]) -> str:

@@ -66,15 +66,13 @@ def write_gallery(
     methods = tuple(methods)
     for case in cases:
         path, mask = paths[case.image_id], (masks or {}).get(case.image_id)
-        image = loaded.card.preprocessing.load_image(path)
-        region = loaded.card.preprocessing.lesion_roi(image, mask, path=path)
         target = case.predicted if case.predicted in loaded.card.classes else None
-        options: dict[str, Any] = {"region": region, "target_class": target, "max_size": MAX_GALLERY_SIZE}
+        options: dict[str, Any] = {"mask": mask, "target_class": target, "max_size": MAX_GALLERY_SIZE}
         options["score_drops"] = True
         try:
-            explanation = explain_image(loaded, image, methods=methods, **options)
+            explanation = explain_image(loaded, path, methods=methods, **options)
         except ModelError:
-            explanation = explain_image(loaded, image, methods=(), **options)
+            explanation = explain_image(loaded, path, methods=(), **options)
         stem = file_stem(case.image_id)
         written.append(write_png(out / f"{stem}.png", explanation.image))
         written += [

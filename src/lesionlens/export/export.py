@@ -28,7 +28,7 @@ from lesionlens.inference.tracing import (
     trace_model,
     write_onnx,
 )
-from lesionlens.models.saved_model import LoadedModel, find_model_dir, load_model
+from lesionlens.models.saved_model import LoadedModel, find_model_dir, load_saved_model
 from lesionlens.report.model_card import CARD_README
 from lesionlens.uncertainty.calibration import load_calibration, save_calibration
 
@@ -127,7 +127,7 @@ def export(
     if export_format not in get_args(ExportFormat):
         raise BackendError(unknown_name_message("format", export_format, get_args(ExportFormat)))
     check_new_dir(out)
-    loaded = load_model(model_dir)
+    loaded = load_saved_model(model_dir)
     images = None
     if verify_on:
         inputs = collect_inputs(verify_on, within_root=within_root)

@@ -8,8 +8,10 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,7 @@ from lesionlens.imaging.formats import (
     other_format_of_content,
     other_format_of_name,
 )
-from lesionlens.imaging.limits import check_file, check_header, check_jpeg_scans
+from lesionlens.imaging.limits import check_file, check_header, check_jpeg_scans, check_num_bytes
 from lesionlens.imaging.quiet_decoders import suppress_pillow_warnings
 from lesionlens.imaging.resize import resize
 
@@ -50,6 +52,7 @@ DECODER_ERRORS = (
 # The formats of the field and common conversions; every additional decoder is an additional risk.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 _BAND_PIXELS = 2**22
+_LOADING = Lock()  # Pillow must not decode one image in two threads
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
 _WHITE_IS_ZERO = 0
 _TRANSPOSE_OF_ORIENTATION = {
@@ -73,7 +76,7 @@ _NUMPY_TRANSPOSE: Mapping[Image.Transpose | None, Callable[[NDArray[Any]], NDArr
 }
 
 
-def to_rgb(image: Image.Image, *, source: ImageFile.ImageFile) -> Image.Image:
+def to_rgb(image: Image.Image, *, source: Image.Image) -> Image.Image:
     """Convert a decoded image to 8-bit RGB; transparent pixels become white, 16 bits are scaled by their full range.
 
     Parameters
@@ -100,10 +103,27 @@ def to_rgb(image: Image.Image, *, source: ImageFile.ImageFile) -> Image.Image:
     return opaque
 
 
-def _decoded_rgb(image: ImageFile.ImageFile) -> NDArray[np.uint8]:
+def _decoded_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Decode an image with Pillow and convert it to RGB, (h, w, 3)."""
     image.load()
     return _convert_by_bands(image, lambda band: np.asarray(to_rgb(band, source=image)))
+
+
+def pillow_to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Convert an image of Pillow to the pixels that ``read_rgb`` returns for its file, (h, w, 3).
+
+    Raises
+    ------
+    ImageError
+        It cannot be decoded, or its samples have 32 bits.
+    """
+    try:
+        with suppress_pillow_warnings(), _LOADING:
+            pixels = _decoded_rgb(image)
+            transpose = exif_transpose(image)
+    except DECODER_ERRORS as error:
+        raise unusable_image(image, error) from error
+    return _upright(pixels, transpose)
 
 
 def _convert_by_bands(image: Image.Image, convert: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:
@@ -121,24 +141,24 @@ def _convert_by_bands(image: Image.Image, convert: Callable[[Image.Image], NDArr
     return pixels
 
 
-def _from_16_bits(image: Image.Image, source: ImageFile.ImageFile) -> Image.Image:
+def _from_16_bits(image: Image.Image, source: Image.Image) -> Image.Image:
     """Return the upper 8 bits of each gray sample (Pillow itself would clip at 255)."""
     gray = np.clip(_16_bit_levels(np.asarray(image), source) >> (_bits_per_sample(source) - 8), 0, 255)
     return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
 
 
-def _16_bit_levels(values: NDArray[Any], image: ImageFile.ImageFile) -> NDArray[Any]:
+def _16_bit_levels(values: NDArray[Any], image: Image.Image) -> NDArray[Any]:
     """Return gray levels whose white is the largest one; some TIFF files store white as 0."""
     white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     return 2 ** _bits_per_sample(image) - 1 - values if white_is_zero else values
 
 
-def _bits_per_sample(image: ImageFile.ImageFile) -> int:
+def _bits_per_sample(image: Image.Image) -> int:
     """Return the bits of a gray sample: 16, or 12 in some TIFF files of mode I;16."""
     return int(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0])
 
 
-def exif_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
+def exif_transpose(image: Image.Image) -> Image.Transpose | None:
     """Return the transposition that EXIF specifies; None if there is none, or only the EXIF data is damaged.
 
     Call it after decoding: Pillow transposes a TIFF itself, and then removes its orientation.
@@ -189,16 +209,20 @@ def read_header(path: Path) -> ImageHeader:
         return ImageHeader(image.format or "", *image.size)
 
 
-def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np.uint8]:
+def read_rgb(
+    file: Path | bytes, *, max_short_side: int | None = None, draft: bool = False
+) -> npt.NDArray[np.uint8]:
     """Decode an image to RGB, a contiguous uint8 array (h, w, 3).
 
     Parameters
     ----------
-    path
-        JPEG, PNG, TIFF, BMP or WebP file.
+    file
+        JPEG, PNG, TIFF, BMP or WebP file, or its content.
     max_short_side
-        Downsample larger images, with antialiasing, to this many pixels on the shorter side. JPEGs are decoded at a
-        reduced scale of at least twice that size. Default: the full size.
+        Downsample larger images, with antialiasing, to this many pixels on the shorter side. Default: the full size.
+    draft
+        Whether JPEGs are decoded at a reduced scale of at least twice that size: several times as fast for large
+        images, and up to a few gray levels off. For thumbnails and checks, not for the input of a network.
 
     Raises
     ------
@@ -207,18 +231,22 @@ def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np
     """
     if max_short_side is not None and max_short_side < 1:
         raise ValueError(f"max_short_side is {max_short_side}; it must be 1 or more, or None")
-    pixels, reduced, transpose = _decode(path, max_short_side)
-    if max_short_side is not None:
-        pixels = _downsample(pixels, max_short_side, reduced)
+    pixels, reduced, transpose = _decode(file, max_short_side if draft else None)
+    if reduced is not None:
+        return _upright(downsample(pixels, max_short_side, reduced), transpose)
+    return downsample(_upright(pixels, transpose), max_short_side)
+
+
+def _upright(pixels: NDArray[np.uint8], transpose: Image.Transpose | None) -> NDArray[np.uint8]:
     return np.ascontiguousarray(_NUMPY_TRANSPOSE[transpose](pixels))
 
 
 def _decode(
-    path: Path, max_short_side: int | None
+    file: Path | bytes, draft_size: int | None
 ) -> tuple[NDArray[np.uint8], "_JpegScale | None", Image.Transpose | None]:
     """Return RGB pixels, their scale if it was reduced, and the transposition to apply; Pillow's copy is freed."""
-    with _open_image(path) as image:
-        reduced = None if max_short_side is None else _draft(image, max_short_side)
+    with _open_image(file) as image:
+        reduced = None if draft_size is None else _draft(image, draft_size)
         check_jpeg_scans(image)
         pixels = decode_jpeg(image)
         if pixels is None:
@@ -309,11 +337,12 @@ def _draft(image: ImageFile.ImageFile, max_short_side: int) -> _JpegScale | None
     return None if drafted is None else _JpegScale((height, width), (drafted[1][3], drafted[1][2]))
 
 
-def _downsample(
-    pixels: npt.NDArray[np.uint8], max_short_side: int, jpeg_scale: _JpegScale | None
+def downsample(
+    pixels: npt.NDArray[np.uint8], max_short_side: int | None, jpeg_scale: _JpegScale | None = None
 ) -> npt.NDArray[np.uint8]:
+    """Downsample an RGB image to a shorter side of at most this many pixels; None: the full size."""
     full = pixels.shape[:2] if jpeg_scale is None else jpeg_scale.full_size
-    if min(full) <= max_short_side:
+    if max_short_side is None or min(full) <= max_short_side:
         return pixels
     size = (
         max(1, round(full[0] * max_short_side / min(full))),
@@ -323,26 +352,43 @@ def _downsample(
 
 
 @contextmanager
-def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _open_image(file: Path | bytes) -> Iterator[ImageFile.ImageFile]:
     """Open an image file within the limits, and convert any decoder error in the block to ``ImageError``."""
     try:
-        status = Path(path).stat()
-        check_file(status)
         # Given a stream instead of a name, Pillow does not memory-map a file that may shrink in the meantime.
         with (
             suppress_pillow_warnings(),
-            Path(path).open("rb") as stream,
+            _open_stream(file) as (stream, num_bytes),
             Image.open(stream, formats=FORMATS) as image,
         ):
-            check_header(image, status.st_size)
+            check_header(image, num_bytes)
             yield image
     except DECODER_ERRORS as error:
-        raise ImageError(f"{path} is not a usable image: {_describe_error(error, path)}") from error
+        raise unusable_image(file, error) from error
 
 
-def _describe_error(error: BaseException, path: Path) -> str:
+@contextmanager
+def _open_stream(file: Path | bytes) -> Iterator[tuple[IO[bytes], int]]:
+    """Open a file, or its content, within the limits; yield the stream and its number of bytes."""
+    if isinstance(file, bytes):
+        check_num_bytes(len(file))
+        yield BytesIO(file), len(file)
+        return
+    status = Path(file).stat()
+    check_file(status)
+    with Path(file).open("rb") as stream:
+        yield stream, status.st_size
+
+
+def unusable_image(source: object, error: BaseException) -> ImageError:
+    """Return the error about an image that cannot be decoded, with the name of the file."""
+    name = source if isinstance(source, Path | str) else "The image in memory"
+    return ImageError(f"{name} is not a usable image: {_describe_error(error, source)}")
+
+
+def _describe_error(error: BaseException, source: object) -> str:
     if isinstance(error, UnidentifiedImageError):
-        name = _other_format(path)
+        name = _other_format(source)
         reason = f"it is none of {', '.join(FORMATS)}, or its header is damaged"
         return conversion_hint(name) if name else reason
     if isinstance(error, MemoryError):
@@ -350,11 +396,14 @@ def _describe_error(error: BaseException, path: Path) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _other_format(path: Path) -> str:
+def _other_format(source: object) -> str:
     """Return the name of a format that is not read, from the content or else the name of a file."""
+    if isinstance(source, bytes):
+        return other_format_of_content(source[:SIGNATURE_BYTES])
+    path = Path(str(source))
     try:
-        with Path(path).open("rb") as stream:
+        with path.open("rb") as stream:
             head = stream.read(SIGNATURE_BYTES)
     except OSError:
         return ""
-    return other_format_of_content(head) or other_format_of_name(Path(path).name)
+    return other_format_of_content(head) or other_format_of_name(path.name)

@@ -33,10 +33,21 @@ def check_file(status: os.stat_result) -> None:
     """
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is a folder or a device, not a file")
-    if status.st_size == 0:
+    check_num_bytes(status.st_size)
+
+
+def check_num_bytes(num_bytes: int) -> None:
+    """Check that a file is not empty and not too large.
+
+    Raises
+    ------
+    ValueError
+        It is; the message is a phrase for the user.
+    """
+    if num_bytes == 0:
         raise ValueError("the file is empty")
-    if status.st_size > MAX_BYTES:
-        raise ValueError(f"{status.st_size / 2**20:,.0f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed")
+    if num_bytes > MAX_BYTES:
+        raise ValueError(f"{num_bytes / 2**20:,.0f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed")
 
 
 def check_header(image: ImageFile.ImageFile, num_bytes: int) -> None:

@@ -1,7 +1,6 @@
 """Load an image as the image cache, inference and explanation use it."""
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -11,16 +10,16 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from lesionlens.imaging.color_constancy import gray_world, shades_of_gray
-from lesionlens.imaging.decode import read_rgb
 from lesionlens.imaging.hair_removal import remove_hair
+from lesionlens.imaging.sources import ImageSource, read_image
 
 ColorConstancy = Literal["none", "gray-world", "shades-of-gray"]
 # Increment it with every change of the pixels that ``load_image`` returns: caches are then rebuilt.
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 
 
 def load_image(
-    path: Path,
+    source: ImageSource,
     *,
     max_short_side: int | None,
     color_constancy: ColorConstancy = "none",
@@ -30,10 +29,10 @@ def load_image(
 
     Parameters
     ----------
-    path
-        Image file.
+    source
+        Image file, or an image in memory, as for ``read_image``.
     max_short_side
-        Maximum length of the shorter side in pixels, as for ``read_rgb``; None: the full size.
+        Maximum length of the shorter side in pixels; None: the full size.
     color_constancy
         Color constancy method.
     hair_removal
@@ -42,9 +41,9 @@ def load_image(
     Raises
     ------
     ImageError
-        As for ``read_rgb``.
+        As for ``read_image``.
     """
-    image = read_rgb(path, max_short_side=max_short_side)
+    image = read_image(source, max_short_side=max_short_side)
     if hair_removal:
         image = remove_hair(image)
     if color_constancy == "none":

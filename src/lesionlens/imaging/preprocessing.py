@@ -18,6 +18,7 @@ from lesionlens.imaging.crops import CropName, make_crop_strategy
 from lesionlens.imaging.load import ColorConstancy, load_image
 from lesionlens.imaging.masks import load_mask
 from lesionlens.imaging.resize import resized_crops
+from lesionlens.imaging.sources import ImageSource, source_name
 
 
 def missing_mask_warning(image_ids: Sequence[str], *, num_images: int) -> str:
@@ -92,16 +93,18 @@ class Preprocessing(BaseModel):
             )
         return self
 
-    def load_image(self, path: Path) -> NDArray[np.uint8]:
+    def load_image(self, source: ImageSource) -> NDArray[np.uint8]:
         """Load an RGB image, (h, w, 3), with the decoding options of this preprocessing."""
         return load_image(
-            path,
+            source,
             max_short_side=self.max_short_side,
             color_constancy=self.color_constancy,
             hair_removal=self.hair_removal,
         )
 
-    def lesion_roi(self, image: NDArray[np.uint8], mask: Path | None, *, path: Path) -> CropBox | None:
+    def lesion_roi(
+        self, image: NDArray[np.uint8], mask: Path | None, *, source: ImageSource
+    ) -> CropBox | None:
         """Return the region of interest around the lesion, to which the crops are limited.
 
         Parameters
@@ -110,8 +113,8 @@ class Preprocessing(BaseModel):
             Decoded image, (h, w, 3).
         mask
             Lesion mask file, or None.
-        path
-            Image file, for the error message.
+        source
+            What the image was decoded from, for the error message.
 
         Returns
         -------
@@ -126,7 +129,7 @@ class Preprocessing(BaseModel):
         if self.roi_margin is None or mask is None:
             return None
         return lesion_bounding_box(
-            load_mask(mask, (image.shape[0], image.shape[1]), image_path=path), self.roi_margin
+            load_mask(mask, (image.shape[0], image.shape[1]), image_path=source_name(source)), self.roi_margin
         )
 
     def crop_boxes(self, image_height: int, image_width: int, roi: CropBox | None = None) -> list[CropBox]:

@@ -21,6 +21,7 @@ from lesionlens.core.runtime import available_cpus, single_blas_thread
 from lesionlens.core.types import ProgressCallback
 from lesionlens.evaluation.predictions import format_examples
 from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.imaging.sources import InMemoryImage, content_digest
 from lesionlens.inference.engine import InferenceEngine
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs
@@ -78,13 +79,13 @@ def run_inference(
     RunError
         The partial predictions cannot be written.
     """
-    engine = engine or open_engine(loaded, "torch", num_images=len(inputs.path))
+    engine = engine or open_engine(loaded, "torch", num_images=len(inputs.image))
     report_progress = on_progress or (lambda *_: None)
-    collector = ResultCollector(len(inputs.path), len(loaded.card.classes))
+    collector = ResultCollector(len(inputs.image), len(loaded.card.classes))
     num_resumed = (
         0 if partial_predictions is None else _restore_results(collector, partial_predictions, inputs)
     )
-    num_done, total = num_resumed, len(inputs.path)
+    num_done, total = num_resumed, len(inputs.image)
     report_progress(num_done, total)
     images_per_batch = max(1, batch_size // loaded.card.preprocessing.crop_count)
     num_threads = num_workers or available_cpus()
@@ -155,7 +156,7 @@ class PreparedItem(NamedTuple):
     input_index
         Index of the image among the inputs.
     signature
-        Signature of its image and mask files, see ``file_signature``.
+        Signature of its image and mask files, see ``image_signature``.
     crops
         Test crops (n, h, w, 3); None if the image cannot be used.
     missing_mask
@@ -179,29 +180,34 @@ def preprocess_item(
     crop_seeds: Sequence[int] | None = None,
 ) -> PreparedItem:
     """Decode an image and extract its test crops; only the crops stay in memory."""
-    path, mask = inputs.path[index], inputs.mask[index]
+    source, mask = inputs.image[index], inputs.mask[index]
     if crop_seeds is not None:
         preprocessing = preprocessing.model_copy(update={"seed": crop_seeds[index]})
-    signature = file_signature(path, mask)
+    signature = image_signature(source, mask)
     try:
-        image = preprocessing.load_image(path)
-        roi = preprocessing.lesion_roi(image, mask, path=path)
+        image = preprocessing.load_image(source)
+        roi = preprocessing.lesion_roi(image, mask, source=source)
     except DataError as error:
-        return PreparedItem(index, signature, None, failure=str(error))
+        name = "" if isinstance(source, Path) else f"{inputs.image_id[index]}: "
+        return PreparedItem(index, signature, None, failure=f"{name}{error}")
     missing_mask = roi is None and preprocessing.roi_margin is not None
     return PreparedItem(index, signature, preprocessing.extract_crops(image, roi), missing_mask)
 
 
-def file_signature(path: Path, mask: Path | None) -> str:
-    """Return a signature of an image file and its mask file that changes when either of them does.
+def image_signature(image: Path | InMemoryImage, mask: Path | None) -> str:
+    """Return a signature of an image and its mask file that changes when either of them does.
 
-    It is a hash of absolute paths, sizes and modification times. As in rsync, a file with the same path, size and time
-    (to the nanosecond) counts as unchanged.
+    It is a hash of absolute paths, sizes and modification times of files, and of the content of images in memory. As in
+    rsync, a file with the same path, size and time (to the nanosecond) counts as unchanged.
     """
-    state = "\n".join(
-        "" if file is None else f"{os.path.abspath(file)}\n{_size_and_mtime(file)}" for file in (path, mask)
-    )
+    state = "\n".join("" if part is None else _state(part) for part in (image, mask))
     return hashlib.blake2b(os.fsencode(state), digest_size=8).hexdigest()
+
+
+def _state(image: Path | InMemoryImage) -> str:
+    if not isinstance(image, Path):
+        return content_digest(image)
+    return f"{os.path.abspath(image)}\n{_size_and_mtime(image)}"
 
 
 def _size_and_mtime(file: Path) -> str:
@@ -219,7 +225,7 @@ def _restore_results(
     indices = {image_id: index for index, image_id in enumerate(inputs.image_id)}
     for result in partial_predictions.read_results():
         index = indices.get(result.image_id)
-        if index is not None and result.signature == file_signature(inputs.path[index], inputs.mask[index]):
+        if index is not None and result.signature == image_signature(inputs.image[index], inputs.mask[index]):
             collector.add(index, result)
     return int(collector.completed.sum())
 

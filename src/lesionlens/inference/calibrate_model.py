@@ -3,33 +3,42 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from lesionlens.core.errors import PredictionsError
 from lesionlens.core.types import ProgressCallback
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import as_predictions
+from lesionlens.imaging.sources import ImageSource
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
+from lesionlens.inference.predictor import Predictor
 from lesionlens.inference.results import InferenceResult
-from lesionlens.models.saved_model import LoadedModel, find_model_dir, load_model
-from lesionlens.uncertainty.calibrate import CalibrationOptions, CalibrationSplit, calibrate
+from lesionlens.models.saved_model import LoadedModel, load_saved_model
+from lesionlens.uncertainty.calibrate import CalibrationOptions, CalibrationSplit, fit_calibration
 from lesionlens.uncertainty.calibration import FittedCalibration, save_calibration
 
 
-def calibrate_on_images(
-    model_dir: Path | str,
-    images: Sequence[str | Path],
+def calibrate(
+    source: LoadedModel | Predictions | Path | str,
+    images: Sequence[ImageSource] | None = None,
     *,
-    options: CalibrationOptions,
-    device: str = "cpu",
+    labels: Sequence[str] | None = None,
+    options: CalibrationOptions | None = None,
+    device: str = "auto",
     on_progress: ProgressCallback | None = None,
 ) -> FittedCalibration:
-    """Calibrate a saved model on labeled images that neither trained it nor selected it.
+    """Calibrate a model on labeled images that neither trained it nor selected it.
+
+    With images, the calibration is stored next to the weights of the model, and ``predict`` uses it from then on.
+    Without images, it is computed from predictions and only returned, without a detector of unknown images.
 
     Parameters
     ----------
-    model_dir
-        Directory of a saved model or of a run.
-    images
-        Tables with labels (``NAME:ROOT``, a CSV or parquet file).
+    source
+        Saved model or run, or a model that was loaded from one; or, without images, predictions or a file of them.
+    images, labels
+        As for ``predict``; the labels are needed.
     options
-        Method, detector and bootstrap.
+        Method, detector and bootstrap; default: those of ``CalibrationOptions``.
     device, on_progress
         See ``load_model`` and ``run_inference``.
 
@@ -38,14 +47,24 @@ def calibrate_on_images(
     LesionLensError
         The model or the images cannot be used, or the images are of fewer than two classes.
     """
-    loaded = load_model(model_dir, device=device)
-    inputs = map_labels_to_model_classes(collect_inputs(images), loaded.card)
+    if images is None:
+        if isinstance(source, LoadedModel):
+            raise PredictionsError(
+                "A model is calibrated on labeled images: pass images=, with a table of labels"
+            )
+        return fit_calibration(as_predictions(source), split="file", options=options)
+    if isinstance(source, Predictions):
+        raise PredictionsError("Pass either predictions, or a model with images")
+    loaded = source if isinstance(source, LoadedModel) else load_saved_model(source, device=device)
+    inputs = map_labels_to_model_classes(collect_inputs(images, labels=labels), loaded.card)
     result = run_inference(loaded, inputs, keep_features=True, on_progress=on_progress)
-    return calibrate_and_save(find_model_dir(Path(model_dir)), loaded, result, split="file", options=options)
+    fitted = calibrate_and_save(loaded, result, split="file", options=options)
+    if isinstance(loaded, Predictor):
+        loaded.reload_calibration()
+    return fitted
 
 
 def calibrate_and_save(
-    folder: Path,
     loaded: LoadedModel,
     result: InferenceResult,
     *,
@@ -61,8 +80,8 @@ def calibrate_and_save(
     RunError
         The directory cannot be written.
     """
-    fitted = calibrate(result.predictions, split=split, features=result.features, options=options)
+    fitted = fit_calibration(result.predictions, split=split, features=result.features, options=options)
     weights = {"weights_sha256": loaded.card.weights_sha256}
     fitted = fitted._replace(calibration=fitted.calibration.model_copy(update=weights))
-    save_calibration(folder, fitted)
+    save_calibration(loaded.directory, fitted)
     return fitted

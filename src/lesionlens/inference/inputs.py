@@ -12,7 +12,6 @@ from typing import Literal
 import pandas as pd
 
 from lesionlens.core.errors import DataError, ImageError
-from lesionlens.core.list_arguments import as_path_list
 from lesionlens.core.missing import is_missing
 from lesionlens.core.tabular import is_readable_back
 from lesionlens.core.task_names import ALL_CLASSES, CLASS_PREFIX
@@ -27,12 +26,19 @@ from lesionlens.datasets.table import LesionTable
 from lesionlens.datasets.tasks import make_task
 from lesionlens.imaging.decode import read_header
 from lesionlens.imaging.formats import IMAGE_SUFFIXES, SIDECAR_SUFFIXES, other_format_of_name
+from lesionlens.imaging.sources import (
+    ImageSource,
+    InMemoryImage,
+    as_image_list,
+    source_name,
+)
 from lesionlens.models.saved_model import ModelCard
 
 NON_IMAGE_SUFFIXES = ("_superpixels", "_segmentation")  # ISIC archives hold these files next to the images
 
 ImageIds = Literal["name", "path"]
-_InputRow = tuple[str, Path, str, str, Path | None]  # image ID, file, lesion ID, label, mask
+_Image = Path | InMemoryImage
+_InputRow = tuple[str, _Image, str, str, Path | None]  # image ID, image, lesion ID, label, mask
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,10 @@ class InferenceInputs:
 
     Attributes
     ----------
-    image_id, path, lesion_id
-        Id, file and lesion of each image; images from folders and files are their own lesion.
+    image_id, lesion_id
+        Id and lesion of each image; images from folders, files and memory are their own lesion.
+    image
+        File of each image, or the image in memory.
     label
         Class of each image, or its label as in the table before ``map_labels_to_model_classes``; "" if unknown.
     mask
@@ -50,31 +58,44 @@ class InferenceInputs:
     """
 
     image_id: tuple[str, ...]
-    path: tuple[Path, ...]
+    image: tuple[_Image, ...]
     lesion_id: tuple[str, ...]
     label: tuple[str, ...]
     mask: tuple[Path | None, ...]
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """File of each image; a ``DataError`` if an image is in memory."""
+        files = tuple(image for image in self.image if isinstance(image, Path))
+        if len(files) < len(self.image):
+            raise DataError("Images in memory cannot be used here. Save them as files, and pass their paths")
+        return files
+
 
 def concatenate_inputs(parts: Sequence[InferenceInputs]) -> InferenceInputs:
     """Return the images of all parts, one after another."""
-    names = ("image_id", "path", "lesion_id", "label", "mask")
+    names = ("image_id", "image", "lesion_id", "label", "mask")
     return InferenceInputs(**{name: tuple(chain(*(getattr(part, name) for part in parts))) for name in names})
 
 
 def collect_inputs(
-    sources: Sequence[str | Path],
+    sources: Sequence[ImageSource],
     *,
+    labels: Sequence[str] | None = None,
     mask_dir: Path | None = None,
     ids: ImageIds = "name",
     within_root: bool = False,
 ) -> InferenceInputs:
-    """Collect images from folders, image files and tables (``NAME:ROOT``, a CSV or parquet file).
+    """Collect images from folders, image files, tables (``NAME:ROOT``, a CSV or parquet file), and memory.
+
+    The IDs of images in memory are ``image_1``, ``image_2`` and so on, by their position among the sources.
 
     A warning counts the files of folders that are skipped: other formats, masks, and outputs of LesionLens.
 
     Parameters
     ----------
+    labels
+        True class of each image, in the order of the images; replaces the labels of tables.
     mask_dir
         Folder of lesion masks (``ID.png`` and the usual variants); replaces the masks that a table names.
     ids
@@ -86,40 +107,51 @@ def collect_inputs(
     Raises
     ------
     DataError
-        A source does not exist or contains no image, two images have the same id, or a table without labels has a
-        row without an image.
+        A source does not exist or contains no image, two images have the same id, a table without labels has a row
+        without an image, or there are more or fewer labels than images.
     TypeError
-        ``sources`` is one path or an image, not a list of paths.
+        ``sources`` is one path or image, not a list.
     """
+    sources = as_image_list(sources, "images")
     rows = [
         row
-        for source in as_path_list(sources, "images")
-        for row in _input_rows(os.fspath(source), within_root=within_root)
+        for position, source in enumerate(sources, start=1)
+        for row in _input_rows(source, position, within_root=within_root)
     ]
     if not rows:
         raise DataError("No images specified. Pass folders, image files, or a table as NAME:ROOT or FILE.csv")
     if ids == "path":
         rows = _with_relative_ids(rows, sources)
-    image_ids, paths, lesions, labels, masks = (tuple(column) for column in zip(*rows, strict=True))
+    image_ids, images, lesions, table_labels, masks = (tuple(column) for column in zip(*rows, strict=True))
     _check_names(image_ids)
     if len(set(image_ids)) < len(image_ids):
-        raise DataError(_duplicate_id_message(image_ids, paths))
+        raise DataError(_duplicate_id_message(image_ids, images))
     if mask_dir is not None:
         masks = find_masks_in(mask_dir, image_ids)
-    return InferenceInputs(image_ids, paths, lesions, labels, masks)
+    if labels is not None and len(labels) != len(image_ids):
+        raise DataError(
+            f"There are {pluralize(len(labels), 'label')} for {pluralize(len(image_ids), 'image')}. "
+            "Pass one label per image"
+        )
+    known = table_labels if labels is None else tuple(map(str, labels))
+    return InferenceInputs(image_ids, images, lesions, known, masks)
 
 
-def _with_relative_ids(rows: Sequence[_InputRow], sources: Sequence[str | Path]) -> list[_InputRow]:
+def _with_relative_ids(rows: Sequence[_InputRow], sources: Sequence[ImageSource]) -> list[_InputRow]:
     """Replace the IDs of images from folders and files by their relative paths."""
-    roots = [os.path.abspath(os.path.expanduser(source)) for source in sources]
-    root = os.path.commonpath(roots) if len(roots) > 1 else roots[0]
+    paths = [source for source in sources if isinstance(source, str | os.PathLike)]
+    roots = [os.path.abspath(os.path.expanduser(path)) for path in paths]
+    root = os.path.commonpath(roots) if len(roots) > 1 else (roots or [""])[0]
     root = root if os.path.isdir(root) else os.path.dirname(root)
-    is_file_name = [row[0] == row[1].stem == row[2] for row in rows]
-    names = pd.Series([Path(os.path.relpath(os.path.abspath(row[1]), root)).as_posix() for row in rows])
-    return [
-        (name, row[1], name, *row[3:]) if replace_id else row
-        for row, name, replace_id in zip(rows, unique_ids(names), is_file_name, strict=True)
-    ]
+
+    def relative_id(row: _InputRow) -> str:
+        image_id, image, lesion_id, _, _ = row
+        if not isinstance(image, Path) or not image_id == image.stem == lesion_id:
+            return ""
+        return Path(os.path.relpath(os.path.abspath(image), root)).as_posix()
+
+    names = unique_ids(pd.Series(list(map(relative_id, rows))))
+    return [(name, row[1], name, *row[3:]) if name else row for row, name in zip(rows, names, strict=True)]
 
 
 def _check_names(ids: Sequence[str]) -> None:
@@ -138,11 +170,13 @@ def _check_names(ids: Sequence[str]) -> None:
     )
 
 
-def _duplicate_id_message(ids: Sequence[str], paths: Sequence[Path]) -> str:
+def _duplicate_id_message(ids: Sequence[str], images: Sequence[_Image]) -> str:
     """Return an error message for an id that two files have, or for a file that was passed twice."""
     repeated = [name for name, times in Counter(ids).items() if times > 1]
-    first, second = [path for name, path in zip(ids, paths, strict=True) if name == repeated[0]][:2]
-    if first.absolute() == second.absolute():
+    first, second = [
+        source_name(image) for name, image in zip(ids, images, strict=True) if name == repeated[0]
+    ][:2]
+    if os.path.abspath(first) == os.path.abspath(second):
         example, hint = f"{first}, which is passed twice", "Pass each image once."
     else:
         example, hint = (
@@ -208,7 +242,14 @@ def _model_class(label: str, card: ModelCard) -> str:
     return other_class(card) if is_known or label == other_class(card) else ""
 
 
-def _input_rows(source: str, *, within_root: bool) -> Iterator[_InputRow]:
+def _input_rows(source: ImageSource, position: int, *, within_root: bool) -> Iterator[_InputRow]:
+    if isinstance(source, str | os.PathLike):
+        yield from _path_rows(os.fspath(source), within_root=within_root)
+    else:
+        yield (name := f"image_{position}"), source, name, "", None
+
+
+def _path_rows(source: str, *, within_root: bool) -> Iterator[_InputRow]:
     path = Path(source).expanduser()
     if path.is_dir():
         files = _find_images(path)
@@ -221,7 +262,9 @@ def _input_rows(source: str, *, within_root: bool) -> Iterator[_InputRow]:
         raise DataError(f"There is no file or folder {source}. Pass folders, image files or FILE.csv")
     else:
         inputs = _inputs_from_source(source, within_root=within_root)
-        yield from zip(inputs.image_id, inputs.path, inputs.lesion_id, inputs.label, inputs.mask, strict=True)
+        yield from zip(
+            inputs.image_id, inputs.image, inputs.lesion_id, inputs.label, inputs.mask, strict=True
+        )
 
 
 def _is_image_file(path: Path) -> bool:

@@ -167,7 +167,7 @@ def _fit_detectors(outputs: _Outputs, seed: int) -> list[OODDetector]:
 
 def _sample(inputs: InferenceInputs, options: OODOptions) -> InferenceInputs:
     """Return as many random images as each kind has, or all if there are fewer, without their labels."""
-    order = np.random.default_rng(options.seed).permutation(len(inputs.path))
+    order = np.random.default_rng(options.seed).permutation(len(inputs.image))
     chosen = np.zeros(len(order), dtype=np.bool_)
     chosen[order[: options.num_images]] = True
     sample = _select(inputs, chosen)
@@ -180,7 +180,7 @@ def _thumbnails(outputs: _Outputs) -> list[RGBImage]:
 
 def _thumbnail(path: Path) -> RGBImage:
     """Return the center square of an image, small."""
-    image = read_rgb(path, max_short_side=_EXAMPLE_SIDE)
+    image = read_rgb(path, max_short_side=_EXAMPLE_SIDE, draft=True)
     side = min(image.shape[:2])
     top, left = ((length - side) // 2 for length in image.shape[:2])
     square = image[top : top + side, left : left + side]
@@ -203,7 +203,7 @@ def _random_half(lesion_id: Sequence[str], seed: int) -> NDArray[np.bool_]:
 
 def _select(inputs: InferenceInputs, rows: NDArray[np.bool_]) -> InferenceInputs:
     index = np.flatnonzero(rows).tolist()
-    columns = (inputs.image_id, inputs.path, inputs.lesion_id, inputs.label, inputs.mask)
+    columns = (inputs.image_id, inputs.image, inputs.lesion_id, inputs.label, inputs.mask)
     return InferenceInputs(*(tuple(column[row] for row in index) for column in columns))  # type: ignore[arg-type]
 
 
@@ -242,10 +242,10 @@ def _outputs(loaded: LoadedModel, inputs: InferenceInputs) -> _Outputs:
         raise DataError("The model returns no features")
     if result.failures:
         listed = "\n  ".join(result.failures[:10])
-        number = f"{len(result.failures)} of {len(inputs.path)}"
+        number = f"{len(result.failures)} of {len(inputs.image)}"
         warnings.warn(f"images that cannot be read are excluded ({number}):\n  {listed}", stacklevel=3)
     predictions = result.predictions
-    path_by_id = dict(zip(inputs.image_id, inputs.path, strict=True))
+    path_by_id = dict(zip(inputs.image_id, inputs.paths, strict=True))
     paths = [path_by_id[name] for name in predictions.image_id.tolist()]
     return _Outputs(result.features, predictions.scores, paths, predictions.lesion_id, predictions.label)
 

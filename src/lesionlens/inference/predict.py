@@ -13,6 +13,7 @@ from lesionlens.evaluation.isic_formats import isic2017_columns, isic2018_column
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import prediction_columns
 from lesionlens.imaging.load import decoder_version
+from lesionlens.imaging.sources import ImageSource
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.engine import EngineName, InferenceEngine, Precision
 from lesionlens.inference.engines import open_engine
@@ -25,7 +26,7 @@ from lesionlens.inference.resume import (
     partial_path,
     read_provenance,
 )
-from lesionlens.models.saved_model import ModelCard, find_model_dir, load_model
+from lesionlens.models.saved_model import LoadedModel, ModelCard, load_saved_model
 from lesionlens.uncertainty.apply import DEFAULT_COVERAGE, apply_calibration
 from lesionlens.uncertainty.calibration import FittedCalibration, load_calibration
 
@@ -37,15 +38,16 @@ OUTPUT_COLUMNS = {
 
 
 def predict(
-    model_dir: Path | str,
-    images: Sequence[str | Path],
+    model: LoadedModel | Path | str,
+    images: Sequence[ImageSource],
     *,
+    labels: Sequence[str] | None = None,
     out: Path | str | None = None,
     output_format: str = "lesionlens",
     mask_dir: Path | str | None = None,
     ids: ImageIds = "name",
     within_root: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     engine: EngineName = "auto",
     precision: Precision = "fp32",
     batch_size: int = 32,
@@ -64,10 +66,13 @@ def predict(
 
     Parameters
     ----------
-    model_dir
-        Directory of a saved model or of a run.
+    model
+        Directory of a saved model or of a run, or a model that was loaded from one.
     images
-        Folders, image files, or tables (``NAME:ROOT``, a CSV or parquet file).
+        Folders, image files, tables (``NAME:ROOT``, a CSV or parquet file), or images in memory as for ``read_image``,
+        whose IDs are ``image_1``, ``image_2`` and so on by their position.
+    labels
+        True class of each image, in the order of the images, for ``evaluate``; replaces the labels of tables.
     out
         File to write; None: write nothing.
     output_format
@@ -78,6 +83,8 @@ def predict(
         Images without a mask are used uncropped, and a warning gives their number.
     ids, within_root
         IDs of images from folders, and whether files outside the folder of a table are errors; see ``collect_inputs``.
+    device
+        Device of a model that is not loaded yet, as for ``resolve_device``; engines other than torch use the CPU.
     engine, precision, num_threads
         Inference engine and its settings; see ``open_engine``.
     batch_size, num_workers, on_progress
@@ -101,19 +108,19 @@ def predict(
     if output_format not in OUTPUT_COLUMNS:
         raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_COLUMNS))
     out, mask_dir = (None if path is None else Path(path) for path in (out, mask_dir))
-    loaded = load_model(model_dir, device=device)
+    on_cpu = engine in ("onnxruntime", "openvino") and device == "auto"
+    loaded = (
+        model
+        if isinstance(model, LoadedModel)
+        else load_saved_model(model, device="cpu" if on_cpu else device)
+    )
     inputs = map_labels_to_model_classes(
-        collect_inputs(images, mask_dir=mask_dir, ids=ids, within_root=within_root), loaded.card
+        collect_inputs(images, labels=labels, mask_dir=mask_dir, ids=ids, within_root=within_root),
+        loaded.card,
     )
-    fitted = (
-        load_calibration(find_model_dir(Path(model_dir)), weights_sha256=loaded.card.weights_sha256)
-        if calibration
-        else None
-    )
-    if fitted is not None:
-        fitted.calibration.prediction_set_rule(
-            coverage
-        )  # an error before the first image, not after the last
+    fitted = calibration_of(loaded) if calibration else None
+    if fitted is not None:  # an error before the first image, not after the last
+        fitted.calibration.prediction_set_rule(coverage)
     run = partial(
         run_inference,
         loaded,
@@ -124,16 +131,16 @@ def predict(
         detector=None if fitted is None else fitted.detector,
     )
     calibrate_result = partial(
-        _calibrate_result, fitted=fitted, coverage=coverage, class_conditional=class_conditional
+        apply_to_result, fitted=fitted, coverage=coverage, class_conditional=class_conditional
     )
     open_named_engine = partial(
-        open_engine, loaded, precision=precision, num_images=len(inputs.path), num_threads=num_threads
+        open_engine, loaded, precision=precision, num_images=len(inputs.image), num_threads=num_threads
     )
     if out is None:
         return calibrate_result(run(engine=open_named_engine(engine)))
     _validate_output_format(output_format, loaded.card, out)
     requested = Provenance(
-        model=hash_model_files(model_dir),
+        model=hash_model_files(loaded.directory),
         engine=engine,
         precision=precision,
         device=next(loaded.model.parameters()).device.type,
@@ -151,7 +158,20 @@ def predict(
         )
 
 
-def _calibrate_result(
+def calibration_of(loaded: LoadedModel) -> FittedCalibration | None:
+    """Return the calibration of a model; None if it has none, or was not loaded from a directory.
+
+    Raises
+    ------
+    SavedModelError
+        The calibration is damaged, or belongs to other weights.
+    """
+    if loaded.path is None:
+        return None
+    return load_calibration(loaded.path, weights_sha256=loaded.card.weights_sha256)
+
+
+def apply_to_result(
     result: InferenceResult, *, fitted: FittedCalibration | None, coverage: float, class_conditional: bool
 ) -> InferenceResult:
     """Add the columns of the calibration to the predictions, if there is one."""

@@ -21,7 +21,7 @@ class ImageResult(NamedTuple):
     Attributes
     ----------
     signature
-        Signature of the image and mask files, see ``inference.batch.file_signature``.
+        Signature of the image and mask files, see ``inference.batch.image_signature``.
     scores
         One score per class of the model card; empty if the image cannot be used.
     missing_mask
@@ -109,7 +109,7 @@ class ResultCollector:
             No image could be used.
         """
         failures = tuple(reason for _, reason in sorted(self.failures.items()))
-        usable = [index for index in range(len(inputs.path)) if index not in self.failures]
+        usable = [index for index in range(len(inputs.image)) if index not in self.failures]
         if not usable:
             raise DataError("No image can be read:\n  " + "\n  ".join(failures[:5]))
         uncropped = tuple(inputs.image_id[index] for index in sorted(self.missing_mask_indices))

@@ -97,10 +97,20 @@ class ModelCard(BaseModelCard):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Model in evaluation mode, and its card."""
+    """Model in evaluation mode, its card, and the directory that it was loaded from, if any."""
 
     model: Classifier
     card: ModelCard
+    path: Path | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Directory that the model was loaded from; a ``SavedModelError`` if there is none."""
+        if self.path is None:
+            raise SavedModelError(
+                "the model was not loaded from a directory. Save it with save_model, and load it"
+            )
+        return self.path
 
 
 def save_model(folder: Path, model: nn.Module, card: BaseModelCard) -> None:
@@ -120,7 +130,7 @@ def save_model(folder: Path, model: nn.Module, card: BaseModelCard) -> None:
     write_text(folder / CARD_FILE, card.model_dump_json(indent=2) + "\n")
 
 
-def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> LoadedModel:
+def load_saved_model(folder: Path | str, *, device: str | torch.device = "cpu") -> LoadedModel:
     """Load a saved model.
 
     Parameters
@@ -141,7 +151,7 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
     card = read_model_card(folder, ModelCard)
     verify_weights(folder, card)
     model = card.architecture.build(len(card.classes))
-    return LoadedModel(model=load_weights(model, folder, device=device), card=card)
+    return LoadedModel(load_weights(model, folder, device=device), card, folder)
 
 
 def read_model_card(folder: Path, card_type: type[Card]) -> Card:

@@ -23,7 +23,7 @@ from lesionlens.evaluation.result import Estimate, EstimateCaveat
 from lesionlens.explanation.crop_weights import measure_crop_weights
 from lesionlens.explanation.map_agreement import measure_map_agreement
 from lesionlens.explanation.methods import method_of_map
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import load_saved_model
 from lesionlens.reproduction.column_spec import ColumnSpec, CorrelationSpec
 from lesionlens.reproduction.evaluation_images import evaluation_subset
 from lesionlens.reproduction.planner import RunCell, TableResults
@@ -87,7 +87,7 @@ def _measure_images(
     def measure() -> Sequence[NamedTuple]:
         mask_dir = cell.recipe.data.mask_dir
         return measure_map_agreement(
-            [load_model(other.run_dir.best_model, device=other.recipe.train.device) for other in cells],
+            [load_saved_model(other.run_dir.best_model, device=other.recipe.train.device) for other in cells],
             evaluation_subset(cell, cell.recipe.data.source),
             method=method_of_map(map_name),
             map_name=map_name,
@@ -115,7 +115,7 @@ def _measure_crops(results: TableResults, cell: RunCell, column_spec: ColumnSpec
     def measure() -> Sequence[NamedTuple]:
         mask_dir = cell.recipe.data.mask_dir
         return measure_crop_weights(
-            load_model(cell.run_dir.best_model, device=cell.recipe.train.device),
+            load_saved_model(cell.run_dir.best_model, device=cell.recipe.train.device),
             evaluation_subset(cell, cell.recipe.data.source),
             map_name=map_name,
             mask_dir=Path(mask_dir) if mask_dir else None,

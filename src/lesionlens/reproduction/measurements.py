@@ -28,7 +28,7 @@ from lesionlens.explanation.methods import method_of_map
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import load_saved_model
 from lesionlens.reproduction.class_counts import COUNT_METRIC
 from lesionlens.reproduction.column_spec import ColumnSpec
 from lesionlens.reproduction.correlations import correlation_estimate
@@ -208,7 +208,7 @@ def evaluate_on(cell: RunCell, name: str, source: str) -> Path:
     inputs = inputs_from_table(
         evaluation_subset(cell, source), data.task, mask_dir=Path(data.mask_dir) if data.mask_dir else None
     )
-    scored = run_inference(load_model(cell.run_dir.best_model, device=cell.recipe.train.device), inputs)
+    scored = run_inference(load_saved_model(cell.run_dir.best_model, device=cell.recipe.train.device), inputs)
     write_predictions(folder / "predictions.csv", scored.predictions)
     write_evaluation(folder / "evaluation.json", evaluate(scored.predictions))
     write_text(marker, source)
@@ -298,7 +298,7 @@ def _measure_maps(cell: RunCell, method: str, source: str, folder: Path) -> str:
     """Measure the maps of a method and write the results; return the error message, or "" on success."""
     mask_dir = cell.recipe.data.mask_dir
     try:
-        loaded = load_model(cell.run_dir.best_model, device=cell.recipe.train.device)
+        loaded = load_saved_model(cell.run_dir.best_model, device=cell.recipe.train.device)
         table = evaluation_subset(cell, source)
         folders = ReferenceFolders(lesion_masks=Path(mask_dir) if mask_dir else None)
         quality = evaluate_localization(loaded, table, methods=[method], folders=folders)

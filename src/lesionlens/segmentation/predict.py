@@ -103,7 +103,7 @@ def segment_images(
     largest_only: bool | None = None,
     probabilities: bool = False,
     overwrite: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     batch_size: int = 16,
     within_root: bool = False,
     on_progress: ProgressCallback | None = None,
@@ -144,7 +144,7 @@ def segment_images(
     pending = [index for index, file in enumerate(files) if overwrite or not file.is_file()]
     skipped = len(files) - len(pending)
     failures: list[str] = []
-    all_logits = predict_logits(loaded, [inputs.path[index] for index in pending], batch_size=batch_size)
+    all_logits = predict_logits(loaded, [inputs.paths[index] for index in pending], batch_size=batch_size)
     for number, (index, logits) in enumerate(zip(pending, all_logits, strict=True)):
         if isinstance(logits, ImageError):
             failures.append(str(logits))

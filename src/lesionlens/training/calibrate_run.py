@@ -3,7 +3,7 @@
 from lesionlens.core.types import ProgressCallback
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.calibrate_model import calibrate_and_save
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import load_saved_model
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.run_images import split_images
 from lesionlens.uncertainty.calibrate import CalibrationOptions, calibrating_split
@@ -14,7 +14,7 @@ def calibrate_run(
     run_dir: RunDir,
     *,
     options: CalibrationOptions,
-    device: str = "cpu",
+    device: str = "auto",
     on_progress: ProgressCallback | None = None,
 ) -> FittedCalibration:
     """Calibrate the model of a run on its calibration split or, if it has none, on its validation split.
@@ -26,7 +26,7 @@ def calibrate_run(
     options
         Method, detector and bootstrap.
     device, on_progress
-        See ``load_model`` and ``run_inference``.
+        See ``load_saved_model`` and ``run_inference``.
 
     Raises
     ------
@@ -37,6 +37,6 @@ def calibrate_run(
     """
     by_split = split_images(run_dir, ("calibration", "validation"))
     split = calibrating_split(by_split)
-    loaded = load_model(run_dir.best_model, device=device)
+    loaded = load_saved_model(run_dir.best_model, device=device)
     result = run_inference(loaded, by_split[split], keep_features=True, on_progress=on_progress)
-    return calibrate_and_save(run_dir.best_model, loaded, result, split=split, options=options)
+    return calibrate_and_save(loaded, result, split=split, options=options)

@@ -16,7 +16,7 @@ from lesionlens.evaluation.predictions_io import read_predictions, write_predict
 from lesionlens.imaging.crops import RANDOM_CROPS
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import InferenceInputs, inputs_from_table
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import load_saved_model
 from lesionlens.runs.run_dir import RunDir, read_recipe
 from lesionlens.runs.run_predictions import find_predictions
 from lesionlens.runs.schema import Recipe
@@ -51,7 +51,7 @@ class CropDraws:
     num_draws: int
     split: str = "test"
     per_image: bool = False
-    device: str = "cpu"
+    device: str = "auto"
     on_progress: Callable[[int], None] = field(default=lambda _: None)
 
     def predictions(self) -> Iterator[Predictions]:
@@ -70,7 +70,7 @@ class CropDraws:
         missing = [draw for draw, file in enumerate(files) if not file.is_file()]
         if missing:
             inputs = self._inputs(recipe)
-            loaded = load_model(self.run_dir.best_model, device=self.device)
+            loaded = load_saved_model(self.run_dir.best_model, device=self.device)
         for draw, file in enumerate(files):
             if draw in missing:
                 seeds = self._seeds(recipe, draw, inputs.image_id)

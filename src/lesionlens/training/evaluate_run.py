@@ -18,9 +18,10 @@ from lesionlens.inference.batch import run_inference
 from lesionlens.inference.calibrate_model import calibrate_and_save
 from lesionlens.inference.inputs import InferenceInputs, inputs_from_table
 from lesionlens.inference.results import InferenceResult
-from lesionlens.models.saved_model import LoadedModel, load_model
+from lesionlens.models.saved_model import LoadedModel, load_saved_model
 from lesionlens.report.build import build_report
 from lesionlens.runs.run_dir import RunDir
+from lesionlens.training.auto_values import resolve_training_device
 from lesionlens.training.build import RunComponents
 from lesionlens.training.evaluate_subgroups import evaluate_run_subgroups
 from lesionlens.training.setup import TRAINING_SPLITS
@@ -48,7 +49,7 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
             f"no epoch had a finite {setup.recipe.train.monitor}, so no model was saved. Check that the validation "
             "split contains at least two classes, and lower train.lr"
         )
-    loaded = load_model(run_dir.best_model)
+    loaded = load_saved_model(run_dir.best_model, device=resolve_training_device(setup.recipe.train))
     masks = setup.lesion_masks()
     excluded = list(components.excluded)
     source = calibrating_split(setup.splits.splits)
@@ -74,7 +75,7 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
         subgroups = evaluate_run_subgroups(predictions, setup.split_table(name).frame)
         if subgroups is not None:
             subgroups.write(run_dir.evaluation(name).parent)
-    paths = dict(zip(inputs.image_id, inputs.path, strict=True))
+    paths = dict(zip(inputs.image_id, inputs.paths, strict=True))
     known_masks = {image_id: mask for image_id, mask in masks.items() if mask}
     cases = select_cases(results.predictions)
     with activity(console, "rendering attention maps and the report"):
@@ -92,7 +93,7 @@ def _calibrate(
     """Calibrate the model and record the caveats; None if the split does not allow it."""
     try:
         with activity(console, f"calibrating on {split}"):
-            fitted = calibrate_and_save(run_dir.best_model, loaded, results, split=split)
+            fitted = calibrate_and_save(loaded, results, split=split)
     except PredictionsError as error:
         print_warning(console, f"the model is not calibrated: {error}")
         run_dir.update(calibration={"split": split, "caveats": [f"the model is not calibrated: {error}"]})
@@ -120,7 +121,7 @@ def _run_inference(
     keep_features: bool,
 ) -> InferenceResult:
     with progress_bar(console) as progress:
-        task_id = progress.add_task(f"predicting {split}", total=len(inputs.path))
+        task_id = progress.add_task(f"predicting {split}", total=len(inputs.image))
         return run_inference(
             loaded,
             inputs,

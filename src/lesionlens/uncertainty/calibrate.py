@@ -94,7 +94,7 @@ class CalibrationOptions:
     seed: int = 0
 
 
-def calibrate(
+def fit_calibration(
     predictions: Predictions,
     *,
     split: CalibrationSplit,

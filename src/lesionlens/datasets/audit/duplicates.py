@@ -61,7 +61,7 @@ def fingerprints(
 
 def _fingerprint(path: Path) -> Fingerprint | str:
     try:
-        thumbnail = make_thumbnail(read_rgb(path, max_short_side=2 * THUMBNAIL_SIZE))
+        thumbnail = make_thumbnail(read_rgb(path, max_short_side=2 * THUMBNAIL_SIZE, draft=True))
         return Fingerprint(sha256_of_file(path), thumbnail)
     except (ImageError, OSError) as error:
         return str(error)

@@ -184,7 +184,7 @@ def contact_sheet_figure(pairs: Sequence[DuplicateFinding]) -> Figure:
 
 
 def _load_square(image_ref: ImageRef) -> NDArray[np.uint8]:
-    image = read_rgb(Path(image_ref.path), max_short_side=_IMAGE_SIDE)
+    image = read_rgb(Path(image_ref.path), max_short_side=_IMAGE_SIDE, draft=True)
     return np.asarray(
         cv2.resize(image, (_IMAGE_SIDE, _IMAGE_SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8
     )

@@ -19,7 +19,7 @@ from lesionlens.explanation.methods import map_file_name, method_of_map
 from lesionlens.explanation.overlay import COLORMAP
 from lesionlens.imaging.masks import load_mask
 from lesionlens.models.map_titles import RAW_SUFFIX, map_title
-from lesionlens.models.saved_model import LoadedModel, load_model
+from lesionlens.models.saved_model import LoadedModel, load_saved_model
 from lesionlens.reproduction.figures.base import CaptionedFigure, PanelRuns, panels_with_matched_runs
 from lesionlens.reproduction.figures.image_grid import ColorScale, GridCell, GridRow, image_grid_figure
 from lesionlens.reproduction.figures.image_selection import SelectedImage, select_images
@@ -196,13 +196,10 @@ def explain_selected(
     ImageError, DataError
         The image or its mask cannot be read.
     """
-    preprocessing = loaded.card.preprocessing
-    image = preprocessing.load_image(selected.path)
-    region = preprocessing.lesion_roi(image, selected.mask, path=selected.path)
     return explain_image(
         loaded,
-        image,
-        region=region,
+        selected.path,
+        mask=selected.mask,
         methods=(method,),
         target_class=target_class or None,
         max_size=FIGURE_MAX_SIZE,
@@ -242,7 +239,7 @@ def collect_shared_images(results: TableResults, *, count: int | None = None) ->
 def _explain_panel(
     results: TableResults, panel_runs: PanelRuns, images: Sequence[SelectedImage]
 ) -> list[ExplainedImage]:
-    loaded = load_model(panel_runs.cells[0].run_dir.best_model, device="auto")
+    loaded = load_saved_model(panel_runs.cells[0].run_dir.best_model, device="auto")
     panel = panel_runs.panel
     map_name = results.local_map_name(panel.map)
     return [

@@ -9,7 +9,7 @@ from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.load import load_image
 from lesionlens.imaging.masks import load_mask
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import load_saved_model
 from lesionlens.reproduction.figures.attention_maps import FIGURE_MAX_SIZE
 from lesionlens.reproduction.figures.base import CaptionedFigure, panels_with_matched_runs
 from lesionlens.reproduction.figures.image_grid import GridCell, GridRow, image_grid_figure
@@ -37,7 +37,7 @@ def preprocessing_figure(results: TableResults) -> CaptionedFigure | None:
     if not panels or spec is None:
         return None
     selection = select_images(panels, spec.image_selection, spec.count)
-    cards = [load_model(panel.cells[0].run_dir.best_model).card for panel in panels]
+    cards = [load_saved_model(panel.cells[0].run_dir.best_model).card for panel in panels]
     distinct = {
         (
             card.preprocessing.color_constancy,
@@ -97,7 +97,7 @@ def _mask_cell(selected: SelectedImage, image: ndarray) -> GridCell | None:
 
 def _crop_cell(preprocessing: Preprocessing, selected: SelectedImage, image: ndarray) -> GridCell:
     """Return the region of the image that crops are taken from; without a mask the full image."""
-    region = preprocessing.lesion_roi(image, selected.mask, path=selected.path)
+    region = preprocessing.lesion_roi(image, selected.mask, source=selected.path)
     full_image = CropBox(0, 0, image.shape[0], image.shape[1])
     return GridCell(
         limit_size(image[(region or full_image).slices()], FIGURE_MAX_SIZE),

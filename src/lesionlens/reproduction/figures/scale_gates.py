@@ -26,7 +26,7 @@ from lesionlens.core.figure_style import (
 from lesionlens.core.fonts import LINE_SPACING, text_height, wrap_text
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import load_saved_model
 from lesionlens.reproduction.figures.attention_maps import explain_selected
 from lesionlens.reproduction.figures.base import (
     FOOTER_INCHES,
@@ -151,7 +151,7 @@ def _block_cells(
     panel_runs: PanelRuns, selected: SelectedImage, columns: Sequence[str]
 ) -> list[GridCell | None]:
     """Return the image, then its overlay with the map of each gate's block; None for a gate without a map."""
-    loaded = load_model(panel_runs.cells[0].run_dir.best_model, device="auto")
+    loaded = load_saved_model(panel_runs.cells[0].run_dir.best_model, device="auto")
     has_blocks = any(column.startswith(SCALE_PREFIXES[0]) for column in columns)
     try:
         explanation = explain_selected(loaded, selected, "attention-features" if has_blocks else "attention")
