@@ -142,7 +142,10 @@ def test_what_was_passed_in_place_of_a_model_is_named(tmp_path: Path) -> None:
             tmp_path / "runs" / "mine" / "model" / "model.safetensors",
             r"is a file; pass the directory that contains",
         ),
-        (tmp_path / "runs" / "yours", r"there is no folder .*yours; check the name"),
+        (
+            tmp_path / "runs" / "yours",
+            r"there is no model .*yours: it is not a folder here\. Installed models: ",
+        ),
         (tmp_path / "runs", r"no model in .*runs, but in its folders: mine\. Pass one of these"),
         (tmp_path, r"no model in .*: expected a directory with"),
     ):

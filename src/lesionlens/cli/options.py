@@ -47,7 +47,12 @@ def new_folder_argument(help: str) -> Any:
     return typer.Argument(help=help, callback=_checked_before_work(check_new_dir))
 
 
-ModelArgument = Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")]
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="Directory of a saved model or of a run; or the name of an installed model, or hf:OWNER/NAME@REVISION."
+    ),
+]
 ImagesArgument = Annotated[
     list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, a CSV or parquet file).")
 ]

@@ -28,7 +28,7 @@ from lesionlens.inference.tracing import (
     trace_model,
     write_onnx,
 )
-from lesionlens.models.saved_model import LoadedModel, find_model_dir, load_saved_model
+from lesionlens.models.saved_model import LoadedModel, load_saved_model
 from lesionlens.report.model_card import CARD_README
 from lesionlens.uncertainty.calibration import load_calibration, save_calibration
 
@@ -142,11 +142,11 @@ def export(
                 update={"verification": verify_on_images(loaded, file, export_format, session, images)}
             )
         write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
-        fitted = load_calibration(find_model_dir(Path(model_dir)), weights_sha256=loaded.card.weights_sha256)
+        fitted = load_calibration(loaded.directory, weights_sha256=loaded.card.weights_sha256)
         if fitted is not None:
             save_calibration(folder, fitted)
         write_text(folder / "README.md", format_readme(card, fitted))
-        _copy_model_card(find_model_dir(Path(model_dir)), folder)
+        _copy_model_card(loaded.directory, folder)
     return card
 
 

@@ -182,13 +182,14 @@ def _image_prediction(result: InferenceResult, index: int, name: str) -> ImagePr
     )
 
 
-def load_model(folder: Path | str, *, device: str | torch.device = "auto") -> Predictor:
+def load_model(name: Path | str, *, device: str | torch.device = "auto") -> Predictor:
     """Load a saved model, to score images by calling it.
 
     Parameters
     ----------
-    folder
-        Directory of the model, or of a run that contains it in ``model/``.
+    name
+        Directory of the model, or of a run that contains it in ``model/``; else the name of an installed model (entry
+        point in the group ``lesionlens.models``), or ``hf:OWNER/NAME@REVISION`` for one of the Hugging Face Hub.
     device
         Device of the model, as for ``resolve_device``.
 
@@ -199,5 +200,5 @@ def load_model(folder: Path | str, *, device: str | torch.device = "auto") -> Pr
     ModelError
         The device is not available.
     """
-    loaded = load_saved_model(folder, device=device)
+    loaded = load_saved_model(name, device=device)
     return Predictor(**{field.name: getattr(loaded, field.name) for field in fields(LoadedModel)})

@@ -48,7 +48,7 @@ class Provenance(BaseModel):
 def hash_model_files(model_dir: Path | str) -> str:
     """Return the SHA-256 of a saved model's weights, card and calibration, if it has one."""
     digest = hashlib.sha256()
-    folder = find_model_dir(Path(model_dir))
+    folder = find_model_dir(model_dir)
     for name in HASHED_FILES:
         file = folder / name
         digest.update(file.read_bytes() if file.is_file() else b"")

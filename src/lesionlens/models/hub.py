@@ -49,11 +49,11 @@ def fetch_pretrained(name: str, *, timeout: float = DOWNLOAD_TIMEOUT) -> Path | 
             if isinstance(path, str):
                 return Path(path)
         folder = Path(constants.HF_HUB_CACHE, f"models--{repository.replace('/', '--')}", "blobs")
-        return _run_while_growing(lambda: _download_from_hub(repository, revision or None), folder, timeout)
+        return run_while_growing(lambda: _download_from_hub(repository, revision or None), folder, timeout)
     if url is not None:
         path = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
         return (
-            path if path.exists() else _run_while_growing(lambda: _download(url, path), path.parent, timeout)
+            path if path.exists() else run_while_growing(lambda: _download(url, path), path.parent, timeout)
         )
     return None
 
@@ -75,7 +75,7 @@ def _download(url: str, path: Path) -> Path:
     return path
 
 
-def _run_while_growing(function: Callable[[], Path], folder: Path, timeout: float) -> Path:
+def run_while_growing(function: Callable[[], Path], folder: Path, timeout: float) -> Path:
     """Run a download in a thread, and raise an error if the files of its folder do not grow for some time.
 
     Time-outs of the client do not suffice: they apply to each of its many attempts, and not to the search for the

@@ -20,6 +20,7 @@ from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier
 from lesionlens.models.factory import ModelSpec
+from lesionlens.models.model_names import installed_models, named_model_dir
 
 ClassName = Annotated[str, Field(min_length=1)]
 WEIGHTS_FILE, CARD_FILE = "model.safetensors", "model_card.json"
@@ -130,13 +131,13 @@ def save_model(folder: Path, model: nn.Module, card: BaseModelCard) -> None:
     write_text(folder / CARD_FILE, card.model_dump_json(indent=2) + "\n")
 
 
-def load_saved_model(folder: Path | str, *, device: str | torch.device = "cpu") -> LoadedModel:
+def load_saved_model(name: Path | str, *, device: str | torch.device = "cpu") -> LoadedModel:
     """Load a saved model.
 
     Parameters
     ----------
-    folder
-        Directory of the model, or of a run that contains it in ``model/``.
+    name
+        Directory or name of the model, as for ``find_model_dir``.
     device
         Device of the model, as for ``resolve_device``; default ``cpu``.
 
@@ -147,7 +148,7 @@ def load_saved_model(folder: Path | str, *, device: str | torch.device = "cpu") 
     ModelError
         The device is not available.
     """
-    folder = find_model_dir(Path(folder))
+    folder = find_model_dir(name)
     card = read_model_card(folder, ModelCard)
     verify_weights(folder, card)
     model = card.architecture.build(len(card.classes))
@@ -250,14 +251,22 @@ def resolve_device(name: str | torch.device) -> torch.device:
     return device
 
 
-def find_model_dir(folder: Path) -> Path:
-    """Return the directory of a model: the directory itself, or ``model/`` of a run.
+def find_model_dir(name: Path | str) -> Path:
+    """Return the directory of a model.
+
+    Parameters
+    ----------
+    name
+        Directory of the model, or of a run that contains it in ``model/``; else a name as for ``named_model_dir``.
 
     Raises
     ------
     SavedModelError
         There is no model.
     """
+    folder = Path(name)
+    if not folder.exists() and (named := named_model_dir(str(name))) is not None:
+        folder = named
     for candidate in (folder, folder / "model"):
         if (candidate / CARD_FILE).is_file():
             return candidate
@@ -266,7 +275,11 @@ def find_model_dir(folder: Path) -> Path:
             f"{folder} is a file; pass the directory that contains model.safetensors and {CARD_FILE}"
         )
     if not folder.exists():
-        raise SavedModelError(f"there is no folder {folder}; check the name")
+        installed = ", ".join(sorted(installed_models())) or "none"
+        raise SavedModelError(
+            f"there is no model {name}: it is not a folder here. Installed models: {installed}; models of the Hugging "
+            "Face Hub are named hf:OWNER/NAME@REVISION"
+        )
     runs = sorted(path.name for path in folder.iterdir() if (path / "model" / CARD_FILE).is_file())
     if runs:
         raise SavedModelError(

@@ -225,7 +225,7 @@ def load_segmentation_model(
     ModelError
         The device is not available, or the extra ``segmentation`` is not installed.
     """
-    model_dir = find_model_dir(Path(model_dir))
+    model_dir = find_model_dir(model_dir)
     card = read_model_card(model_dir, SegmentationModelCard)
     verify_weights(model_dir, card)
     return LoadedSegmentationModel(
