@@ -147,14 +147,21 @@ def split_command(
     options: SplitOptions,
     classes: ClassesOption = None,
     within_root: WithinRootOption = False,
+    near_duplicates: Annotated[
+        Literal["separate", "merge"],
+        typer.Option(help="merge: lesions with duplicate or near-duplicate images are one lesion."),
+    ] = "separate",
     out: Annotated[Path, out_file("CSV file to write.")] = Path("split.csv"),
 ) -> None:
     """Split a dataset and write a CSV file with the columns image_id,split; print sizes and caveats."""
     from lesionlens.core.console import activity, make_console, print_line
+    from lesionlens.datasets.near_duplicates import merge_near_duplicates
     from lesionlens.datasets.registry import load_table
 
     with activity(make_console(stderr=True), "splitting the dataset"):
         table = load_table(source, classes=classes, within_root=within_root)
+        if near_duplicates == "merge":
+            table = merge_near_duplicates(table)
         splits = options.split(table, name or "auto")
         splits.save(out)
     console = make_console()

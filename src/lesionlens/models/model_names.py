@@ -24,10 +24,10 @@ HUB_PATTERNS = (
 
 def installed_models() -> dict[str, EntryPoint]:
     """Return the entry points of models by name; that of the first distribution if several have one of a name."""
-    found: dict[str, EntryPoint] = {}
+    models: dict[str, EntryPoint] = {}
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        found.setdefault(entry_point.name, entry_point)
-    return found
+        models.setdefault(entry_point.name, entry_point)
+    return models
 
 
 def named_model_dir(name: str, *, timeout: float = DOWNLOAD_TIMEOUT) -> Path | None:

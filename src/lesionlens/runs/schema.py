@@ -8,6 +8,7 @@ from lesionlens.core.types import RGBValues
 from lesionlens.data.augmentation import Augmentation
 from lesionlens.data.image_cache import CacheOption
 from lesionlens.data.mask_degradation import SEVERITIES, MaskDegradation
+from lesionlens.datasets.near_duplicates import NearDuplicates
 from lesionlens.imaging.load import ColorConstancy
 from lesionlens.imaging.preprocessing import (
     IMAGENET_MEAN,
@@ -68,6 +69,11 @@ class DataRecipe(ConfigSection):
         description="Split: `auto` (`official` if the dataset has official splits, else `group_holdout`), "
         "`group_holdout` (stratified, all images of a lesion together), `official`, `group_kfold` (by lesion), "
         "`image_kfold`, `gessert2019`, `datta2021`, or the path of a CSV file with the columns `image_id,split`.",
+    )
+    near_duplicates: NearDuplicates = Field(
+        default="separate",
+        description="`merge`: lesions with duplicate or near-duplicate images are one lesion, so that no split "
+        "separates them; every image is read once more. `separate`: lesions as the dataset states them.",
     )
     val_fraction: Fraction = Field(
         default=0.15,

@@ -16,6 +16,7 @@ from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.extra_sources import add_extra_training_images
 from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.image_sample import sample_images
+from lesionlens.datasets.near_duplicates import merge_near_duplicates
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.split_names import SplitNames
 from lesionlens.datasets.splits.base import DatasetSplits
@@ -146,6 +147,8 @@ def read_task_data(recipe: Recipe, *, load: Callable[..., LesionTable] = load_ta
     """Load and split the data of a recipe; ``load`` is ``load_table`` or a function with the same results."""
     data = recipe.data
     loaded = _sample(load(data.source, classes=data.classes, within_root=data.within_root), recipe)
+    if data.near_duplicates == "merge":
+        loaded = merge_near_duplicates(loaded)
     task = make_task(data.task, loaded.classes)
     labeled, unlabeled = _select_labeled(loaded, task)
     table, splits, excluded = _split_table(labeled, recipe, task)
