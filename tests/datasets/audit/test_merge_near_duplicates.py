@@ -65,7 +65,9 @@ def test_unreadable_images_are_not_compared(table: LesionTable) -> None:
 
 def test_recipe_key_merges(table: LesionTable, tmp_path: Path) -> None:
     csv = tmp_path / "mine" / "images.csv"
-    frame = table.frame.assign(image=[f"{name}.png" for name in IDS], label=["nevus"] * 10 + ["melanoma"] * 10)
+    frame = table.frame.assign(
+        image=[f"{name}.png" for name in IDS], label=["nevus"] * 10 + ["melanoma"] * 10
+    )
     frame[["image", "label", "lesion_id"]].to_csv(csv, index=False)
     source = {"data": {"source": str(csv), "split": "group_holdout"}, "model": {"name": "resnet14"}}
     separate = read_task_data(Recipe.model_validate(source)).table
