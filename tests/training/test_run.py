@@ -346,3 +346,6 @@ def test_images_that_calibrate_have_no_calibrated_scores(
     for name in ("validation", "test"):  # the same images, which calibrated
         assert read_predictions(selected.predictions(name)).calibrated_scores is None
     assert "no coverage of prediction sets is promised" in (selected.path / "report.html").read_text()
+    last = RunDir(train(recipe, [*short, "train.checkpoint=last"], out=tmp_path / "last"))
+    assert read_predictions(last.predictions("test")).prediction_sets is not None
+    assert "no coverage of prediction sets" not in (last.path / "report.html").read_text()

@@ -80,6 +80,11 @@ def test_validation_promises_no_coverage() -> None:
     fitted = fit_calibration(draw(100), split="validation", options=QUICK)
     assert fitted.calibration.prediction_sets == ()
     assert "no coverage" in fitted.calibration.caveats[0]
+    unselective = fit_calibration(
+        draw(100), split="validation", selected_model=False, options=QUICK
+    ).calibration
+    assert len(unselective.prediction_sets) == 3
+    assert unselective.caveats == ()
     new = apply_calibration(draw(10, seed=1), fitted)
     assert new.prediction_sets is None
     assert new.calibrated_scores is not None

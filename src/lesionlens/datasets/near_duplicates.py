@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.audit.duplicates import Fingerprint, duplicate_pairs, fingerprints
 from lesionlens.datasets.issues import pluralize
+from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.datasets.table import LesionTable
 
 NearDuplicates = Literal["separate", "merge"]
@@ -70,3 +71,33 @@ def _merge(names: Iterable[str], pairs: Sequence[tuple[str, str]]) -> dict[str, 
     )
     first: dict[int, str] = {}
     return {name: first.setdefault(int(component[number]), name) for name, number in index.items()}
+
+
+def exclude_training_copies(table: LesionTable, splits: DatasetSplits) -> DatasetSplits:
+    """Return splits without the validation and calibration images whose lesion is in the training split.
+
+    Official splits can separate near-duplicates. Their test split stays complete, so that results are comparable; the
+    audit of the run reports its leakage.
+
+    Parameters
+    ----------
+    table
+        Images with merged lesions.
+    splits
+        Splits of the table.
+    """
+    lesion_of = dict(zip(table.frame["image_id"], table.frame["lesion_id"], strict=True))
+    trained = {lesion_of[image] for image in splits.splits.get("train", ())}
+    copies = {
+        name: [image for image in splits.splits.get(name, ()) if lesion_of[image] in trained]
+        for name in ("validation", "calibration")
+    }
+    reason = "a duplicate or near-duplicate is in the training split"
+    return replace(
+        splits,
+        splits={
+            name: tuple(image for image in images if image not in copies.get(name, ()))
+            for name, images in splits.splits.items()
+        },
+        excluded=(*splits.excluded, *((image, reason) for images in copies.values() for image in images)),
+    )

@@ -69,9 +69,12 @@ def calibrate_and_save(
     result: InferenceResult,
     *,
     split: CalibrationSplit,
+    selected_model: bool | None = None,
     options: CalibrationOptions | None = None,
 ) -> FittedCalibration:
     """Calibrate a model on results with features, and write the calibration to the directory of the model.
+
+    The options are those of ``fit_calibration``.
 
     Raises
     ------
@@ -80,7 +83,13 @@ def calibrate_and_save(
     RunError
         The directory cannot be written.
     """
-    fitted = fit_calibration(result.predictions, split=split, features=result.features, options=options)
+    fitted = fit_calibration(
+        result.predictions,
+        split=split,
+        selected_model=selected_model,
+        features=result.features,
+        options=options,
+    )
     weights = {"weights_sha256": loaded.card.weights_sha256}
     fitted = fitted._replace(calibration=fitted.calibration.model_copy(update=weights))
     save_calibration(loaded.directory, fitted)

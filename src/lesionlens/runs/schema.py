@@ -73,7 +73,8 @@ class DataRecipe(ConfigSection):
     near_duplicates: NearDuplicates = Field(
         default="separate",
         description="`merge`: lesions with duplicate or near-duplicate images are one lesion, so that no split "
-        "separates them; every image is read once more. `separate`: lesions as the dataset states them.",
+        "separates them; official splits lose validation images with a copy in training. Every image is read once "
+        "more. `separate`: lesions as the dataset states them.",
     )
     val_fraction: Fraction = Field(
         default=0.15,

@@ -199,3 +199,8 @@ class TrainRecipe(ConfigSection):
     device: Literal["auto", "cpu", "gpu"] = Field(
         default="auto", description="Device for training; `auto`: a GPU if there is one."
     )
+
+    def selects_on(self, split: str) -> bool:
+        """Return whether a split selects the model: its best epoch, or the end of the training."""
+        selects = self.checkpoint == "best" or self.early_stopping.patience is not None
+        return split == "validation" and selects

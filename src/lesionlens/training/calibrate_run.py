@@ -4,7 +4,7 @@ from lesionlens.core.types import ProgressCallback
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.calibrate_model import calibrate_and_save
 from lesionlens.models.saved_model import load_saved_model
-from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.run_dir import RunDir, read_recipe
 from lesionlens.training.run_images import split_images
 from lesionlens.uncertainty.calibrate import CalibrationOptions, calibrating_split
 from lesionlens.uncertainty.calibration import FittedCalibration
@@ -39,4 +39,10 @@ def calibrate_run(
     split = calibrating_split(by_split)
     loaded = load_saved_model(run_dir.best_model, device=device)
     result = run_inference(loaded, by_split[split], keep_features=True, on_progress=on_progress)
-    return calibrate_and_save(loaded, result, split=split, options=options)
+    return calibrate_and_save(
+        loaded,
+        result,
+        split=split,
+        selected_model=read_recipe(run_dir).train.selects_on(split),
+        options=options,
+    )

@@ -61,7 +61,8 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
         inputs = replace(inputs, mask=tuple(masks[image_id] for image_id in inputs.image_id))
         results = _run_inference(loaded, inputs, name, console, fitted=fitted, keep_features=name == source)
         if name == source:
-            fitted = _calibrate(loaded, results, source, run_dir, console)
+            selected_model = setup.recipe.train.selects_on(source)
+            fitted = _calibrate(loaded, results, source, run_dir, console, selected_model=selected_model)
         calibrates = not set(setup.splits.splits[source]).isdisjoint(setup.splits.splits[name])
         predictions = _with_calibration(results, None if calibrates else fitted)
         write_predictions(run_dir.predictions(name), predictions)
@@ -89,11 +90,13 @@ def _calibrate(
     split: Literal["calibration", "validation"],
     run_dir: RunDir,
     console: Console,
+    *,
+    selected_model: bool,
 ) -> FittedCalibration | None:
     """Calibrate the model and record the caveats; None if the split does not allow it."""
     try:
         with activity(console, f"calibrating on {split}"):
-            fitted = calibrate_and_save(loaded, results, split=split)
+            fitted = calibrate_and_save(loaded, results, split=split, selected_model=selected_model)
     except PredictionsError as error:
         print_warning(console, f"the model is not calibrated: {error}")
         run_dir.update(calibration={"split": split, "caveats": [f"the model is not calibrated: {error}"]})

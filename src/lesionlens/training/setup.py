@@ -16,7 +16,7 @@ from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.extra_sources import add_extra_training_images
 from lesionlens.datasets.file_layout import lesion_mask_paths
 from lesionlens.datasets.image_sample import sample_images
-from lesionlens.datasets.near_duplicates import merge_near_duplicates
+from lesionlens.datasets.near_duplicates import exclude_training_copies, merge_near_duplicates
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.split_names import SplitNames
 from lesionlens.datasets.splits.base import DatasetSplits
@@ -294,6 +294,8 @@ def _split_table(
         checkpoint_split=data.checkpoint_split,
     )
     splits = hold_out_calibration(table, splits, data.calibration, seed=data.split_seed)
+    if data.near_duplicates == "merge":
+        splits = exclude_training_copies(table, splits)
     excluded = [ExcludedImage(image_id, "", reason) for image_id, reason in splits.excluded]
     if data.extra_train:
         extra = [

@@ -60,7 +60,7 @@ CalibrationSplit = Literal["calibration", "validation", "file"]
 VALIDATION_CAVEAT = (
     "there is no calibration split: temperature, thresholds and the detector of unknown images come from the "
     "validation split, which selected the model, so that they are optimistically biased, and no coverage of prediction "
-    "sets is promised; train with data.calibration=0.1"
+    "sets is promised; train with data.calibration=0.1, or with train.checkpoint=last and without early stopping"
 )
 
 
@@ -98,6 +98,7 @@ def fit_calibration(
     predictions: Predictions,
     *,
     split: CalibrationSplit,
+    selected_model: bool | None = None,
     features: NDArray[np.float32] | None = None,
     options: CalibrationOptions | None = None,
 ) -> FittedCalibration:
@@ -108,7 +109,10 @@ def fit_calibration(
     predictions
         Predictions; images without a label are ignored.
     split
-        Where the images come from. Only ``calibration`` and ``file`` promise a coverage of prediction sets.
+        Where the images come from.
+    selected_model
+        Whether the images selected the model, so that no coverage of prediction sets is promised; default: if they are
+        of the split ``validation``.
     features
         Features of each image, (n, f), for the detector of unknown images; None: no detector.
     options
@@ -129,7 +133,11 @@ def fit_calibration(
         log_scores, targets, labeled, independent=independent, options=options
     )
     scaled = replace(labeled, scores=calibrated_scores(labeled, scaling, independent=independent))
-    rules, coverage_caveats = _prediction_set_rules(scaled, split=split, seed=options.seed)
+    rules, coverage_caveats = _prediction_set_rules(
+        scaled,
+        selected_model=split == "validation" if selected_model is None else selected_model,
+        seed=options.seed,
+    )
     detector, ood_rule, ood_caveats = _fit_ood(labeled, features, options)
     calibration = Calibration(
         classes=labeled.classes,
@@ -207,13 +215,13 @@ def _fit_scaling(
 
 
 def _prediction_set_rules(
-    scaled: Predictions, *, split: CalibrationSplit, seed: int
+    scaled: Predictions, *, selected_model: bool, seed: int
 ) -> tuple[list[PredictionSetRule], list[str]]:
     """Return the rule of each coverage, from one image per lesion, and a caveat if there are too few lesions.
 
-    The validation split, which selected the model, promises no coverage: there are no rules.
+    Images that selected the model promise no coverage: there are no rules.
     """
-    if split == "validation":
+    if selected_model:
         return [], [VALIDATION_CAVEAT]
     sample = scaled.select(one_image_per_lesion(scaled.lesion_id, seed=seed))
     nonconformity = 1 - sample.scores[np.arange(len(sample)), sample.targets()]

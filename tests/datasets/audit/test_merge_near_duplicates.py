@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.datasets.near_duplicates import merge_near_duplicates
+from lesionlens.datasets.near_duplicates import exclude_training_copies, merge_near_duplicates
 from lesionlens.datasets.splits.factory import make_splits
 from lesionlens.datasets.table import LesionTable
 from lesionlens.runs.schema import Recipe
@@ -49,6 +49,17 @@ def test_no_split_separates_copies(table: LesionTable) -> None:
         split_of = {name: split for split, names in splits.splits.items() for name in names}
         assert split_of[IDS[0]] == split_of[IDS[1]]
         assert split_of[IDS[3]] == split_of[IDS[7]] == split_of[IDS[8]] == split_of[IDS[9]]
+
+
+def test_official_validation_loses_copies_of_training(make_table: Callable[..., LesionTable]) -> None:
+    table = make_table("mine", IDS[:8], seed=0, split=["train"] * 4 + ["validation"] * 2 + ["test"] * 2)
+    for source, copy in ((0, 4), (1, 6)):
+        shutil.copy(table.paths[source], table.paths[copy])
+    merged = merge_near_duplicates(table)
+    splits = make_splits(merged, name="official", val_fraction=0, test_fraction=0, seed=0)
+    without = exclude_training_copies(merged, splits)
+    assert without.splits == {"train": tuple(IDS[:4]), "validation": (IDS[5],), "test": tuple(IDS[6:8])}
+    assert [image for image, _ in without.excluded] == [IDS[4]]
 
 
 def test_table_without_copies_is_unchanged(make_table: Callable[..., LesionTable]) -> None:
