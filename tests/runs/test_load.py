@@ -197,6 +197,8 @@ def test_overrides_must_be_a_list() -> None:
         (["model.backbone=resnet18", "model.name=resnet14"], "either name"),
         (["data.classes=a,b"], r"data.classes: expected a list, \[a,b\], got 'a,b'"),
         (["data.val_fraction=0.6", "data.test_fraction=0.5"], "must sum to less than 1"),
+        (["train.mixup=0.2", "attention_prior.target=lesion"], "masks do not fit any more"),
+        (["train.label_smoothing=0.1", "train.loss=focal"], "requires loss=cross_entropy"),
         (["epochs"], "not an override; use section.key=value"),
         (["train.lr=[1"], r"the value of 'train.lr=\[1' cannot be read: a closing \] is missing"),
         (["model.kwargs={a: [1}"], r"a comma or \] is missing before '\}'|a closing \] is missing"),

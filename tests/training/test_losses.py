@@ -55,6 +55,27 @@ def test_focal_without_gamma_is_cross_entropy(golden: dict[str, Tensor]) -> None
     torch.testing.assert_close(focal(golden["logits"], golden["target"], gamma=0.0), expected)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_label_smoothing_is_that_of_torch(golden: dict[str, Tensor], smoothing: float) -> None:
+    logits, target = golden["logits"], golden["target"]
+    loss_fn = ClassificationLoss(TrainRecipe(label_smoothing=smoothing))
+    expected = F.cross_entropy(logits, target, label_smoothing=smoothing)
+    torch.testing.assert_close(loss_fn(logits, target), expected)
+    probabilities = logits.softmax(dim=1)
+    torch.testing.assert_close(
+        loss_fn.from_probabilities(probabilities, target), F.cross_entropy(logits, target)
+    )
+    independent = ClassificationLoss(TrainRecipe(label_smoothing=smoothing), multilabel=True)
+    hot = F.one_hot(target, logits.shape[1] + 1)[:, 1:].to(logits)
+    expected = F.binary_cross_entropy_with_logits(logits, hot * (1 - smoothing) + smoothing / 2)
+    torch.testing.assert_close(independent(logits, target), expected)
+
+
+def test_label_smoothing_of_focal_loss_is_rejected() -> None:
+    with pytest.raises(ValueError, match="label_smoothing requires loss=cross_entropy, not focal"):
+        TrainRecipe(label_smoothing=0.1, loss="focal")
+
+
 def test_focal_loss_of_two_images() -> None:
     logits = torch.tensor([[math.log(3.0), 0.0], [0.0, 0.0]])  # p = 3/4 and 1/2
     expected = (0.25**2 * -math.log(0.75) + 0.5**2 * -math.log(0.5)) / 2

@@ -89,6 +89,32 @@ def test_model_of_images_takes_single_crops(monkeypatch: pytest.MonkeyPatch) -> 
     torch.testing.assert_close(loss, nn.functional.cross_entropy(logits, torch.tensor([1, 0])))
 
 
+@pytest.mark.parametrize("model", [ImagesModel(), CropsModel()], ids=["images", "crops"])
+def test_mixup_averages_images_and_losses(model: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ClassificationModule(model, TrainRecipe(mixup=0.4), UNSCALED)
+    monkeypatch.setattr(module, "log", lambda *_, **__: None)
+    images = batch(model.num_crops or 1)
+    images = images._replace(sample_weight=torch.tensor([1.0, 3.0]))
+    torch.manual_seed(3)
+    loss = module.training_step(images, 0)
+    torch.manual_seed(3)
+    fraction = torch.distributions.Beta(0.4, 0.4).sample()
+    partner = torch.randperm(2)
+    assert 0 < fraction < 1
+    assert partner.tolist() == [1, 0]
+    colors = mean_colors(images).mean(dim=1)
+    logits = model.backbone(fraction * colors + (1 - fraction) * colors[partner])
+    losses = [
+        nn.functional.cross_entropy(logits, images.target[order], reduction="none")
+        for order in ([0, 1], [1, 0])
+    ]
+    weights = images.sample_weight
+    expected = [
+        (weights[order] * values).sum() / 4 for order, values in zip(([0, 1], [1, 0]), losses, strict=True)
+    ]
+    torch.testing.assert_close(loss, fraction * expected[0] + (1 - fraction) * expected[1])
+
+
 def test_validation_scores_images_not_crops(monkeypatch: pytest.MonkeyPatch) -> None:
     for model in (CropsModel(), ImagesModel()):
         module, logged = make_module(model, monkeypatch)

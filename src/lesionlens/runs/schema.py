@@ -308,6 +308,14 @@ class Recipe(ConfigSection):
     )
 
     @model_validator(mode="after")
+    def _check_mixup(self) -> "Recipe":
+        if self.train.mixup and self.attention_prior.target != "none":
+            raise ValueError(
+                "train.mixup mixes images, whose masks do not fit any more; remove attention_prior or mixup"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_consistency(self) -> "Recipe":
         if (self.model.name is None) == (self.model.backbone is None):
             raise ValueError("model: set either name (of the zoo) or backbone")

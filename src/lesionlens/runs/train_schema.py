@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lesionlens.data.sample_weights import WeightPolicy
 from lesionlens.data.sampler import Sampling
@@ -132,6 +132,20 @@ class TrainRecipe(ConfigSection):
         default="cross_entropy", description="Classification loss."
     )
     focal_gamma: float = Field(default=2.0, ge=0, description="Exponent γ of the focal loss.")
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Label smoothing ε of the cross-entropy in training, as in torch: the true class has the weight "
+        "1 − ε, and ε is distributed evenly over all classes.",
+    )
+    mixup: float = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="Parameter α of mixup: each training image becomes a weighted mean with another one of its batch, "
+        "with a weight sampled from Beta(α, α); the loss is the mean for both labels with these weights. 0: no mixup.",
+    )
     class_weight_power: float | None = Field(
         default=None,
         ge=0,
@@ -199,6 +213,14 @@ class TrainRecipe(ConfigSection):
     device: Literal["auto", "cpu", "gpu"] = Field(
         default="auto", description="Device for training; `auto`: a GPU if there is one."
     )
+
+    @model_validator(mode="after")
+    def _check_label_smoothing(self) -> "TrainRecipe":
+        if self.label_smoothing and self.loss != "cross_entropy":
+            raise ValueError(
+                f"label_smoothing requires loss=cross_entropy, not {self.loss}; remove one of them"
+            )
+        return self
 
     def selects_on(self, split: str) -> bool:
         """Return whether a split selects the model: its best epoch, or the end of the training."""

@@ -31,6 +31,7 @@ def per_sample_loss(
     target: Int[Tensor, " b"],
     *,
     gamma: float = 0.0,
+    smoothing: float = 0.0,
     multilabel: bool = False,
 ) -> Float[Tensor, " b"]:
     """Compute ``-(1 - p)^gamma * log p`` for each image, with p the probability of the true class.
@@ -43,15 +44,23 @@ def per_sample_loss(
         Index of the true class. With ``multilabel``, 0 means none of the classes, and 1 is the first class.
     gamma
         0: cross-entropy; above 0: focal loss (Lin et al. 2017, equation 4). Computed in float32 or wider.
+    smoothing
+        Label smoothing ε of the cross-entropy, as in ``torch.nn.CrossEntropyLoss``: the true label has the weight
+        1 - ε, and ε is distributed evenly over all classes (with ``multilabel``, over both outcomes of each class).
     multilabel
         Whether each class has an independent sigmoid; the loss is then the mean over the classes.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if multilabel:
         labels = torch.arange(1, logits.shape[1] + 1, device=target.device)
-        log_p = F.logsigmoid(torch.where(target[:, None] == labels, logits, -logits))
+        signed = torch.where(target[:, None] == labels, logits, -logits)
+        outcomes = torch.stack([F.logsigmoid(signed), F.logsigmoid(-signed)])
+        log_p, mean_log_p = outcomes[0], outcomes.mean(dim=0)
     else:
-        log_p = logits.log_softmax(dim=1).gather(1, target[:, None])
+        outcomes = logits.log_softmax(dim=1)
+        log_p, mean_log_p = outcomes.gather(1, target[:, None]), outcomes.mean(dim=1, keepdim=True)
+    if smoothing:
+        log_p = torch.lerp(log_p, mean_log_p, smoothing)
     if gamma == 0:
         return -log_p.mean(dim=1)
     # 1 - p, clamped above 0, where a power below 1 has no finite gradient
@@ -157,6 +166,7 @@ class ClassificationLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.gamma = recipe.focal_gamma if recipe.loss == "focal" else 0.0
+        self.smoothing = recipe.label_smoothing
         self.normalize_by, self.multilabel = recipe.loss_reduction, multilabel
         weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
         self.register_buffer("class_weight", weight, persistent=False)
@@ -173,7 +183,14 @@ class ClassificationLoss(nn.Module):
         sample_weight
             Weight of each image, (b,); None: all 1.
         """
-        losses = per_sample_loss(logits, target, gamma=self.gamma, multilabel=self.multilabel)
+        return self._mean_loss(logits, target, sample_weight, smoothing=self.smoothing)
+
+    def _mean_loss(
+        self, logits: Tensor, target: Tensor, sample_weight: Tensor | None, *, smoothing: float
+    ) -> Tensor:
+        losses = per_sample_loss(
+            logits, target, gamma=self.gamma, smoothing=smoothing, multilabel=self.multilabel
+        )
         weights = torch.ones_like(losses) if sample_weight is None else sample_weight.to(losses)
         if self.class_weight is not None:
             weights = weights * self.class_weight[target]
@@ -181,11 +198,13 @@ class ClassificationLoss(nn.Module):
         return mean
 
     def from_probabilities(self, probabilities: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of averaged probabilities, (b, k); finite even for a probability of 0 of the true class."""
+        """Compute the loss of averaged probabilities, (b, k), without label smoothing.
+
+        It is finite even for a probability of 0 of the true class.
+        """
         eps = torch.finfo(probabilities.dtype).eps  # a value closer to 1 is equal to 1
         logits = probabilities.logit(eps=eps) if self.multilabel else probabilities.clamp_min(1e-12).log()
-        mean: Tensor = self(logits, target)
-        return mean
+        return self._mean_loss(logits, target, None, smoothing=0.0)
 
 
 def compute_class_weights(

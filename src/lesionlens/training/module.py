@@ -21,6 +21,7 @@ from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.attention_prior import AttentionPriorLoss
 from lesionlens.training.base import TrainingModule
 from lesionlens.training.losses import ClassificationLoss
+from lesionlens.training.mixup import mixup
 
 
 def validation_metrics(
@@ -111,10 +112,15 @@ class ClassificationModule(TrainingModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss of a batch: single crops, or images with all their crops."""
         crops = self._prepare_input(batch.crops)
-        output = self.model(
-            crops[:, 0] if self.model.num_crops is None else crops, maps=self.attention_prior is not None
-        )
-        loss: Tensor = self.loss_fn(output.logits.float(), batch.target, batch.sample_weight)
+        images = crops[:, 0] if self.model.num_crops is None else crops
+        mixed = mixup(images, self.recipe.mixup) if self.recipe.mixup else None
+        output = self.model(images if mixed is None else mixed.images, maps=self.attention_prior is not None)
+        logits = output.logits.float()
+        loss: Tensor = self.loss_fn(logits, batch.target, batch.sample_weight)
+        if mixed is not None:
+            weight = None if batch.sample_weight is None else batch.sample_weight[mixed.partner]
+            partner_loss = self.loss_fn(logits, batch.target[mixed.partner], weight)
+            loss = torch.lerp(partner_loss, loss, mixed.fraction.to(loss))
         if self.attention_prior is not None:
             terms = self.attention_prior(output.maps, batch.masks, batch.has_mask)
             for name, term in terms.items():
