@@ -86,7 +86,10 @@ def test_unavailable_device_error(tmp_path: Path, device: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, r"format: .* 1 \(got 2\)"),
+        (
+            {"format": 2, "lesionlens": "0.9"},
+            r"format 2 of a newer version \(LesionLens 0\.9\).*Update LesionLens",
+        ),
         ({"format": "x"}, "format: "),
         ({"classes": []}, "classes: .*at least 1"),
         ({"classes": ["a", "a"]}, "contain a duplicate"),

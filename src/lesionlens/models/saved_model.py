@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -24,6 +25,7 @@ from lesionlens.models.model_names import installed_models, named_model_dir
 
 ClassName = Annotated[str, Field(min_length=1)]
 WEIGHTS_FILE, CARD_FILE = "model.safetensors", "model_card.json"
+FORMAT = 1  # of the files
 Card = TypeVar("Card", bound="BaseModelCard")
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -168,7 +170,14 @@ def read_model_card(folder: Path, card_type: type[Card]) -> Card:
         text = (folder / CARD_FILE).read_text(encoding="utf-8")
         return card_type.model_validate_json(text)
     except (OSError, UnicodeDecodeError, ValidationError, RecipeError) as error:
-        if (kind := _kind_on_card(text)) not in ("", card_type.kind_name):
+        card = _readable_card(text)
+        if isinstance(card.get("format"), int) and card["format"] > FORMAT:
+            raise SavedModelError(
+                f"{folder} has the file format {card['format']} of a newer version (LesionLens "
+                f"{card.get('lesionlens', 'unknown')}); LesionLens {__version__} reads format {FORMAT}. Update "
+                "LesionLens"
+            ) from error
+        if (kind := _kind_on_card(card)) not in ("", card_type.kind_name):
             raise SavedModelError(
                 f"{folder} is {kind}, and {card_type.kind_name} is needed here: the model that {card_type.written_by} "
                 "writes"
@@ -179,13 +188,18 @@ def read_model_card(folder: Path, card_type: type[Card]) -> Card:
         ) from error
 
 
-def _kind_on_card(text: str) -> str:
-    """Return the kind of model that a readable card describes, else ""."""
+def _readable_card(text: str) -> dict[str, Any]:
+    """Return the values of a card, valid or not; none if it is not a JSON object."""
     try:
         card = json.loads(text)
-    except ValueError:
-        return ""
-    if not isinstance(card, dict) or "architecture" not in card:
+    except (ValueError, RecursionError):
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _kind_on_card(card: Mapping[str, Any]) -> str:
+    """Return the kind of model that a card describes, else ""."""
+    if "architecture" not in card:
         return ""
     return "a segmentation model" if "kind" in card else "a classifier" if "classes" in card else ""
 
