@@ -124,7 +124,7 @@ def explain(
     TypeError
         ``images`` is one path or image, not a list, or ``methods`` is one name.
     """
-    loaded = model if isinstance(model, LoadedModel) else load_saved_model(model)
+    loaded = model if isinstance(model, LoadedModel) else load_saved_model(model, device="auto")
     methods = as_name_list(methods, "methods")
     sources = as_image_list(images, "images")
     files = [
