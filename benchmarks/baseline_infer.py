@@ -19,8 +19,9 @@ from lesionlens.inference.batch import run_inference
 from lesionlens.inference.engine import Precision
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import collect_inputs
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel
 
 NUM_IMAGES = 100_000
 """Images of the archive that ours is part of: enough for preparing an engine to pay."""
@@ -83,7 +84,7 @@ def infer_with_lesionlens(
         classes=SAMPLE_CLASSES,
         preprocessing=Preprocessing(input_size=(INPUT_SIZE, INPUT_SIZE)),
     )
-    loaded = LoadedModel(made.build(len(SAMPLE_CLASSES)).eval(), card)
+    loaded = LoadedModel(build_network(made, len(SAMPLE_CLASSES)).eval(), card)
     inputs = collect_inputs([folder / "train"], classes=SAMPLE_CLASSES)
     engine = open_engine(loaded, precision=precision, num_images=NUM_IMAGES)
     turn_signal.repeat_work(lambda: run_inference(loaded, inputs, engine=engine, batch_size=batch))

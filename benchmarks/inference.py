@@ -20,8 +20,9 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.batch import predict_scores
 from lesionlens.inference.engine import EngineName, Precision
 from lesionlens.inference.engines import open_engine
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel
 
 GFLOPS = {"resnet50": 8.2, "mobilenetv2_100": 0.6}  # per image of 224 × 224 pixels
 REPEATS_BY_BATCH = {1: 10, 16: 1}  # repeats per turn
@@ -33,7 +34,7 @@ def make_model(backbone: str) -> LoadedModel:
     torch.manual_seed(0)
     made = make_model_spec(backbone=backbone)
     card = ModelCard(architecture=made, classes=tuple("abcdefg"), preprocessing=Preprocessing())
-    return LoadedModel(made.build(7).eval(), card)
+    return LoadedModel(build_network(made, 7).eval(), card)
 
 
 def random_crops(batch: int) -> np.ndarray:

@@ -16,8 +16,9 @@ from lesionlens.inference.batch import predict_scores, run_inference
 from lesionlens.inference.engine import EngineOutput, InferenceEngine
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel
 
 BATCH_SIZE = 16
 
@@ -28,7 +29,7 @@ def make_model(backbone: str) -> LoadedModel:
     card = ModelCard(
         architecture=made, classes=tuple("abcdefg"), preprocessing=Preprocessing(max_short_side=256)
     )
-    return LoadedModel(made.build(7).eval(), card)
+    return LoadedModel(build_network(made, 7).eval(), card)
 
 
 def prepare_sequential_scoring(

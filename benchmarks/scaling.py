@@ -26,8 +26,9 @@ from scaling_curves import ScalingCurve
 
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.predict import predict
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import save_model
 from lesionlens.training.autotune import TrainPrecision, choose_precision
 
 INPUT_SIZE, BATCH_SIZE, NUM_STEPS = 224, 8, 1000
@@ -99,7 +100,7 @@ def write_prediction_folder(folder: Path, network: str, count: int) -> Path:
         classes=SAMPLE_CLASSES,
         preprocessing=Preprocessing(input_size=(INPUT_SIZE, INPUT_SIZE)),
     )
-    save_model(folder / "model", made.build(len(SAMPLE_CLASSES)), card)
+    save_model(folder / "model", build_network(made, len(SAMPLE_CLASSES)), card)
     return folder
 
 

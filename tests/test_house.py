@@ -21,6 +21,7 @@ LAZY_IMPORTS = (
     ("core/runtime.py", "joblib", "only the count of processors needs it"),
     ("core/runtime.py", "torch", "only its number of threads needs it"),
     ("core/runtime.py", "threadpoolctl", "only products between steps of a network need it"),
+    ("imaging/preprocessing.py", "torch", "cards, files and scores are read without torch"),
     ("imaging/resize.py", "torch*", "headers, tables and scores are read without torch"),
     ("segmentation/models.py", "segmentation_models_pytorch", "an optional extra"),
 )

@@ -13,8 +13,9 @@ from PIL import Image
 from lesionlens.cli import main
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import save_model
 
 Run = Callable[..., int]
 NUM_IMAGES = 24
@@ -52,7 +53,7 @@ def save_small_model(*, seed: int) -> None:
     card = ModelCard(
         architecture=spec, classes=("melanoma", "nevus"), preprocessing=Preprocessing(input_size=(32, 32))
     )
-    save_model(Path("model"), spec.build(2), card)
+    save_model(Path("model"), build_network(spec, 2), card)
 
 
 def test_predict_adds_the_columns_of_a_calibrated_model(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

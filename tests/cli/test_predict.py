@@ -13,8 +13,9 @@ from lesionlens.cli import main
 from lesionlens.core.console import progress_bar
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference import batch as scoring
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import save_model
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -29,7 +30,9 @@ def save_small_model(folder: Path) -> None:
     spec = make_model_spec(backbone="test_resnet")
     preprocessing = Preprocessing(input_size=(32, 32))
     save_model(
-        folder, spec.build(2), ModelCard(architecture=spec, classes=("a", "b"), preprocessing=preprocessing)
+        folder,
+        build_network(spec, 2),
+        ModelCard(architecture=spec, classes=("a", "b"), preprocessing=preprocessing),
     )
 
 

@@ -11,8 +11,9 @@ from lesionlens.cli import app
 from lesionlens.core.errors import DataError
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.inputs import collect_inputs
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import save_model
 
 from ..helpers.commands import all_commands
 from ..helpers.images import write_image, write_lines, write_mask
@@ -58,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     card = ModelCard(
         architecture=spec, classes=("melanoma", "nevus"), preprocessing=Preprocessing(input_size=(32, 32))
     )
-    save_model(folder / "model", spec.build(2), card)
+    save_model(folder / "model", build_network(spec, 2), card)
     return folder
 
 

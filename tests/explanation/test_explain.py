@@ -19,8 +19,10 @@ from lesionlens.explanation.gallery import write_gallery
 from lesionlens.explanation.overlay import image_grid, overlay
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.factory import ModelSpec, create_model
-from lesionlens.models.saved_model import LoadedModel, ModelCard, save_model
+from lesionlens.models.factory import build_network, create_model
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel, save_model
+from lesionlens.models.spec import ModelSpec
 
 from ..helpers.tolerances import close, terms_of
 
@@ -31,7 +33,7 @@ CLASSES = ("melanoma", "nevus")
 def loaded() -> LoadedModel:
     torch.manual_seed(0)
     architecture = ModelSpec("test_resnet", "arl")
-    network = architecture.build(2).eval()
+    network = build_network(architecture, 2).eval()
     # features after the last ReLU are not negative: all of them are evidence for melanoma and against nevus
     network.backbone.fc.weight.data = (
         torch.tensor([[1.0], [-1.0]]).expand_as(network.backbone.fc.weight).clone()
@@ -212,7 +214,7 @@ def test_network_of_crops(tmp_path: Path, longer_side: int) -> None:
     architecture = ModelSpec("test_resnet", "patch+gate", {"crops": 5, "end": True})
     preprocessing = Preprocessing(input_size=(64, 64), crops="grid", crop_count=5)
     card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
-    loaded = LoadedModel(architecture.build(2).eval(), card)
+    loaded = LoadedModel(build_network(architecture, 2).eval(), card)
     image = np.asarray(Image.open(write_image(tmp_path / "a.png")))
     explanation = explain_image(loaded, image, max_size=longer_side)
     expected = loaded.model(preprocessing.prepare_input(image)[None]).logits.softmax(dim=1)[0]
@@ -226,7 +228,7 @@ def test_heads_are_one_image_grid(tmp_path: Path) -> None:
     architecture = ModelSpec("test_resnet", "soft", {"heads": 4})
     preprocessing = Preprocessing(input_size=(64, 64))
     card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
-    loaded = LoadedModel(architecture.build(2).eval(), card)
+    loaded = LoadedModel(build_network(architecture, 2).eval(), card)
     written = explain(loaded, [write_image(tmp_path / "a.png")], tmp_path, methods=("heads", "gradcam++"))
     assert [path.name for path in written] == ["a.soft-heads.png", "a.gradcampp.png", "a.panel.png"]
 

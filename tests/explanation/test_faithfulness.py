@@ -25,8 +25,10 @@ from lesionlens.explanation.perturbation import crop_values, impute, pixel_ranks
 from lesionlens.explanation.perturbation_curves import perturbation_areas, perturbation_curves
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.factory import build_network
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel
+from lesionlens.models.spec import ModelSpec
 
 CLASSES = ("melanoma", "nevus")
 QUICK = FaithfulnessOptions(num_images=3, steps=4, n_resamples=50)
@@ -41,7 +43,7 @@ def make_model(attention: str = "none") -> LoadedModel:
     card = ModelCard(
         architecture=architecture, classes=CLASSES, preprocessing=Preprocessing(input_size=(48, 48), **crops)
     )
-    network = architecture.build(2).eval()
+    network = build_network(architecture, 2).eval()
     for weights in network.parameters():  # norms initialized to zero would make constant maps
         if not weights.any():
             weights.data.normal_()

@@ -21,8 +21,10 @@ from lesionlens.explanation.localization import evaluate_localization
 from lesionlens.explanation.map_references import ReferenceFolders
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.imaging.stitching import resize_map
-from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import LoadedModel, ModelCard, save_model
+from lesionlens.models.factory import build_network
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel, save_model
+from lesionlens.models.spec import ModelSpec
 
 CLASSES = ("melanoma", "nevus")
 
@@ -33,7 +35,7 @@ def make_model(attention: str = "arl", **preprocessing_options: object) -> Loade
     architecture = ModelSpec("test_resnet", attention, options)
     preprocessing = Preprocessing(**{"input_size": (64, 64), **preprocessing_options})
     card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
-    network = architecture.build(2).eval()
+    network = build_network(architecture, 2).eval()
     for weights in network.parameters():  # norms initialized to zero would make constant maps
         if not weights.any():
             weights.data.normal_()

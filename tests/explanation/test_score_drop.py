@@ -16,8 +16,10 @@ from lesionlens.explanation.perturbation import blur_crops
 from lesionlens.explanation.score_drop import compute_score_drops
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.factory import build_network
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel
+from lesionlens.models.spec import ModelSpec
 
 BOXES, SIZE = [CropBox(0, 0, 40, 40)], (40, 40)
 
@@ -29,7 +31,7 @@ def loaded() -> LoadedModel:
     card = ModelCard(
         architecture=spec, classes=("melanoma", "nevus"), preprocessing=Preprocessing(input_size=(40, 40))
     )
-    return LoadedModel(spec.build(2).eval(), card)
+    return LoadedModel(build_network(spec, 2).eval(), card)
 
 
 def test_the_marked_pixels_are_blurred(loaded: LoadedModel) -> None:

@@ -19,8 +19,9 @@ from lesionlens.inference.backends import openvino_supports_bf16
 from lesionlens.inference.inputs import collect_inputs
 from lesionlens.inference.predict import predict
 from lesionlens.inference.tracing import max_abs_errors, trace_model
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import LoadedModel, ModelCard, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel, save_model
 
 DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "bn_size": 2}
 MECHANISMS: dict[str, dict[str, Any]] = {
@@ -44,7 +45,7 @@ def make_loaded(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> L
     """Return a network whose normalizations are not the identity, and whose scores differ."""
     torch.manual_seed(3)
     spec = make_model_spec(**options)
-    model = spec.build(3).eval()
+    model = build_network(spec, 3).eval()
     for name, values in model.named_buffers():
         if name.endswith("running_mean"):
             torch.nn.init.uniform_(values, -0.1, 0.1)

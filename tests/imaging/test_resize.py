@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms.v2 import functional as tv
 
+from lesionlens.imaging import resize as resize_module
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.resize import resize, resized_crop
 
@@ -40,6 +41,18 @@ def test_equals_pillow_within_one_gray_level(
     expected = resize_with_pillow(image, size, extent or (image.shape[0], image.shape[1]))
     assert np.abs(actual.astype(int) - expected).max() <= 1
     assert (actual.dtype, actual.flags.c_contiguous, actual.flags.writeable) == (np.uint8, True, True)
+
+
+@pytest.mark.parametrize("image", [NOISE, NOISE[..., 0], NOISE[:, :, ::-1]], ids="rgm")
+@pytest.mark.parametrize("size", [(97, 60), (24, 33), (150, 200)])
+def test_without_torch_within_one_gray_level(
+    image: NDArray[np.uint8], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_torch = resize(image, size)
+    monkeypatch.setattr(resize_module, "resizes_with_torch", lambda: False)
+    actual = resize(image, size)
+    assert np.abs(actual.astype(int) - with_torch).max() <= 1
+    assert (actual.shape, actual.dtype, actual.flags.writeable) == (with_torch.shape, np.uint8, True)
 
 
 @pytest.mark.parametrize("side", [554, 629, 695])  # for these, 224 / side * side is 223.99…

@@ -7,8 +7,9 @@ import torch
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.batch import predict_scores
 from lesionlens.inference.engines import open_engine
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel
 
 CLASSES = ("melanoma", "nevus", "wart")
 
@@ -17,7 +18,7 @@ def untrained(attention: str = "none", **options: object) -> LoadedModel:
     """Return a tiny network whose scores differ between images."""
     torch.manual_seed(1)
     spec = make_model_spec(backbone="test_resnet", attention=attention, **options)
-    model = spec.build(3).eval()
+    model = build_network(spec, 3).eval()
     for name, parameter in model.named_parameters():
         if name.endswith("fc.weight"):
             torch.nn.init.normal_(parameter, std=3)

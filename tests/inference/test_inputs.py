@@ -15,8 +15,8 @@ from lesionlens.core.missing import is_missing
 from lesionlens.datasets.file_layout import find_masks
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
-from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import ModelCard
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.spec import ModelSpec
 
 from ..helpers.images import write_image, write_lines, write_mask
 from ..helpers.tiny_datasets import write_isic2018_task1

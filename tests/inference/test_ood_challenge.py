@@ -16,8 +16,9 @@ from lesionlens.inference.inputs import collect_inputs
 from lesionlens.inference.ood_challenge import OODEvaluation, OODOptions, evaluate_detectors, group_by_label
 from lesionlens.inference.ood_plots import draw_ood_examples, draw_ood_report, write_ood_figures
 from lesionlens.inference.ood_report import write_ood_report
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel
 from lesionlens.synthesis.unknown_images import CHANGED_KINDS, RENDERED_KINDS, SKIMAGE_FILES
 from lesionlens.uncertainty.ood_detectors import DETECTORS
 
@@ -31,7 +32,7 @@ def loaded() -> LoadedModel:
     spec = make_model_spec(backbone="test_resnet")
     preprocessing = Preprocessing(input_size=(32, 32))
     card = ModelCard(architecture=spec, classes=("melanoma", "nevus"), preprocessing=preprocessing)
-    return LoadedModel(spec.build(2).eval(), card)
+    return LoadedModel(build_network(spec, 2).eval(), card)
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from lesionlens.core.taxonomy import ISIC2018_CLASSES
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.predict import predict
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import load_saved_model, save_model
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def saved_model(tmp_path: Path) -> Path:
     spec = make_model_spec(backbone="test_resnet")
     preprocessing = Preprocessing(input_size=(48, 48), crops="multi-scale", crop_count=4, max_short_side=60)
     card = ModelCard(architecture=spec, classes=("melanoma", "nevus", "wart"), preprocessing=preprocessing)
-    save_model(tmp_path / "bundle", spec.build(3), card)
+    save_model(tmp_path / "bundle", build_network(spec, 3), card)
     return tmp_path / "bundle"
 
 
@@ -66,7 +67,7 @@ def test_model_of_crops_takes_all_crops_of_an_image(folder: Path, tmp_path: Path
     spec = make_model_spec(backbone="test_resnet", attention="patch", crops=5, initial=True, end=True)
     preprocessing = Preprocessing(input_size=(32, 32), crops="grid", crop_count=5)
     card = ModelCard(architecture=spec, classes=("melanoma", "nevus", "wart"), preprocessing=preprocessing)
-    save_model(tmp_path / "bag", spec.build(3), card)
+    save_model(tmp_path / "bag", build_network(spec, 3), card)
     scored = predict(tmp_path / "bag", [folder], batch_size=batch_size)
     model = load_saved_model(tmp_path / "bag").model
     with torch.no_grad():
@@ -133,7 +134,7 @@ def test_isic_submission_round_trip(folder: Path, tmp_path: Path) -> None:
     card = ModelCard(
         architecture=spec, classes=ISIC2018_CLASSES, preprocessing=Preprocessing(input_size=(48, 48))
     )
-    save_model(tmp_path / "seven", spec.build(7), card)
+    save_model(tmp_path / "seven", build_network(spec, 7), card)
     ours = predict(tmp_path / "seven", [folder], out=tmp_path / "p.csv", output_format="isic2018").predictions
     assert (tmp_path / "p.csv").read_text().startswith("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n0,")
     np.testing.assert_array_equal(read_predictions(tmp_path / "p.csv").scores, ours.scores)
@@ -184,7 +185,7 @@ def lesion_model(tmp_path: Path) -> Path:
     preprocessing = Preprocessing(input_size=(32, 32), roi_margin=0.25)
     save_model(
         tmp_path / "lesions",
-        spec.build(2),
+        build_network(spec, 2),
         ModelCard(architecture=spec, classes=("a", "b"), preprocessing=preprocessing),
     )
     return tmp_path / "lesions"
@@ -240,7 +241,7 @@ def test_independent_scores_include_the_other_class(folder: Path, tmp_path: Path
     spec, two = make_model_spec(backbone="test_resnet"), ("melanoma", "seborrheic_keratosis")
     preprocessing = Preprocessing(input_size=(32, 32), tta="dihedral", aggregate="logits")
     card = ModelCard(architecture=spec, classes=two, multilabel=True, preprocessing=preprocessing)
-    save_model(tmp_path / "two", spec.build(2), card)
+    save_model(tmp_path / "two", build_network(spec, 2), card)
     (folder / "t.csv").write_text("image,label\n0.jpg,melanoma\n1.jpg,nevus\n2.jpg,SK\n")
     predictions = predict(tmp_path / "two", [folder / "t.csv"]).predictions
     assert predictions.classes == ("other", *two)

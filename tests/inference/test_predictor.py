@@ -15,8 +15,9 @@ from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.explanation.explain import explain_image
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.predictor import Predictor
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import LoadedModel, ModelCard, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel, save_model
 from lesionlens.uncertainty.calibrate import CalibrationOptions
 
 from ..helpers.images import textured_image, write_image
@@ -32,7 +33,7 @@ def model(tmp_path: Path) -> Predictor:
     spec = make_model_spec(backbone="test_resnet")
     preprocessing = Preprocessing(input_size=(32, 32), max_short_side=40)
     card = ModelCard(architecture=spec, classes=CLASSES, preprocessing=preprocessing)
-    save_model(tmp_path / "model", spec.build(2), card)
+    save_model(tmp_path / "model", build_network(spec, 2), card)
     return lesionlens.load_model(tmp_path / "model", device="cpu")
 
 

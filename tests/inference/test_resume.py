@@ -28,8 +28,9 @@ from lesionlens.inference.engines import open_engine
 from lesionlens.inference.predict import predict
 from lesionlens.inference.results import ImageResult
 from lesionlens.inference.resume import PartialPredictions, Provenance, partial_path
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import load_saved_model, save_model
 
 ORIGIN = Provenance(model="a", engine="torch", precision="fp32", device="cpu", decoder="d")
 ROWS = [[ImageResult(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]
@@ -44,7 +45,7 @@ def write_model(folder: Path, *, seed: int = 1, roi: float | None = 0.2) -> Path
         classes=("a", "b"),
         preprocessing=Preprocessing(input_size=(32, 32), roi_margin=roi),
     )
-    save_model(folder, made.build(2), card)
+    save_model(folder, build_network(made, 2), card)
     return folder
 
 

@@ -16,8 +16,9 @@ from lesionlens.inference import batch as scoring
 from lesionlens.inference.batch import PreparedItem, preprocess_item
 from lesionlens.inference.engine import EngineOutput, InferenceEngine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel
 
 
 def network() -> LoadedModel:
@@ -28,7 +29,7 @@ def network() -> LoadedModel:
         classes=("a", "b"),
         preprocessing=Preprocessing(input_size=(32, 32), crops="multi-scale", crop_count=2),
     )
-    return LoadedModel(made.build(2).eval(), card)
+    return LoadedModel(build_network(made, 2).eval(), card)
 
 
 def write_linked_images(folder: Path, images: int) -> InferenceInputs:

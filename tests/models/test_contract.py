@@ -12,7 +12,8 @@ from timm.layers import DropPath
 from torch import Tensor
 
 from lesionlens.models.base import Classifier
-from lesionlens.models.factory import MECHANISMS, ModelSpec
+from lesionlens.models.factory import MECHANISMS, build_network
+from lesionlens.models.spec import ModelSpec
 from lesionlens.models.zoo import MAP_SUMMARIES, ZOO
 
 
@@ -118,7 +119,7 @@ CASES_EXPORTED = [
 def _built(backbone: str, attention: str, options: str) -> Classifier:
     torch.manual_seed(0)
     spec = next(c.architecture for c in [*TINY, *LARGE] if _key(c) == (backbone, attention, options))
-    return spec.build(3)
+    return build_network(spec, 3)
 
 
 def _key(case: Case) -> tuple[str, str, str]:
@@ -239,7 +240,7 @@ def test_bf16_and_channels_last_stay_close(case: Case) -> None:
 @every
 @torch.no_grad()
 def test_state_dict_round_trip(case: Case) -> None:
-    restored = case.architecture.build(3).eval()
+    restored = build_network(case.architecture, 3).eval()
     restored.load_state_dict(network(case).state_dict())
     assert torch.equal(restored(images(case)).logits, reference_logits(case))
 

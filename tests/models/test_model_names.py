@@ -19,8 +19,10 @@ import torch
 from lesionlens.core.errors import SavedModelError
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models import model_names
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, find_model_dir, load_saved_model, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.model_names import find_model_dir
+from lesionlens.models.saved_model import load_saved_model, save_model
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -30,7 +32,7 @@ def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     spec = make_model_spec(backbone="test_resnet")
     card = ModelCard(architecture=spec, classes=("melanoma", "nevus"), preprocessing=Preprocessing())
-    save_model(tmp_path / "saved", spec.build(2), card)
+    save_model(tmp_path / "saved", build_network(spec, 2), card)
     return tmp_path / "saved"
 
 

@@ -13,13 +13,8 @@ from lesionlens.models.arl_resnet import ARLResNet
 from lesionlens.models.backbone import meta_device
 from lesionlens.models.base import Classifier, TimmClassifier
 from lesionlens.models.multi_stage import GatedClassifier, MultiStageClassifier
-from lesionlens.models.patch_attention import (
-    CROP_AVERAGES,
-    DEFAULT_NUM_CROPS,
-    GRUHead,
-    PatchAttentionNet,
-    mask_crops,
-)
+from lesionlens.models.patch_attention import CROP_AVERAGES, GRUHead, PatchAttentionNet, mask_crops
+from lesionlens.models.spec import DEFAULT_NUM_CROPS
 from lesionlens.models.tta import predict_proba
 
 from ..helpers.tolerances import close, terms_of

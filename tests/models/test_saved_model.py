@@ -9,8 +9,9 @@ import torch
 from lesionlens.core.errors import ModelError, SavedModelError
 from lesionlens.core.fileio import sha256_of_file
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.factory import make_model_spec
-from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
+from lesionlens.models.factory import build_network, make_model_spec
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import load_saved_model, save_model
 
 from ..helpers.tolerances import close, terms_of
 
@@ -35,7 +36,7 @@ def saved(
 ) -> tuple[torch.nn.Module, ModelCard]:
     torch.manual_seed(5)
     spec = make_model_spec(name) if name else make_model_spec(**options)  # type: ignore[arg-type]
-    model = spec.build(3)
+    model = build_network(spec, 3)
     card = ModelCard(
         name=name,
         architecture=spec,

@@ -16,8 +16,8 @@ from lesionlens.cli import app
 from lesionlens.core.errors import LesionLensError, RunError
 from lesionlens.evaluation.registry import METRICS
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import ModelCard
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.spec import ModelSpec
 from lesionlens.report.author_statements import AuthorStatements
 from lesionlens.report.card_evidence import gather_evidence
 from lesionlens.report.card_inputs import load_card_inputs

@@ -20,8 +20,10 @@ from lesionlens.evaluation.predictions import Predictions
 from lesionlens.explanation.explain import explain_image
 from lesionlens.imaging.masks import write_mask
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
+from lesionlens.models.factory import build_network
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import load_saved_model, save_model
+from lesionlens.models.spec import ModelSpec
 from lesionlens.reproduction.figures.attention_maps import attention_maps_figure, crop_weights_figure
 from lesionlens.reproduction.figures.base import CaptionedFigure, panels_with_matched_runs, panels_with_runs
 from lesionlens.reproduction.figures.factory import render_figure
@@ -75,7 +77,7 @@ def cells(synthetic_set: Path) -> tuple[RunCell, ...]:
         card = ModelCard(
             architecture=architecture, classes=table.classes, preprocessing=Preprocessing(**SIGHT, **sight)
         )
-        save_model(run.best_model, architecture.build(len(table.classes)), card)
+        save_model(run.best_model, build_network(architecture, len(table.classes)), card)
         made.append(RunCell(name, "", 0, None, recipe, run, "finished"))
     return tuple(made)
 

@@ -22,8 +22,10 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.inference.predict import predict
-from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
+from lesionlens.models.factory import build_network
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import load_saved_model, save_model
+from lesionlens.models.spec import ModelSpec
 from lesionlens.reproduction import measurements
 from lesionlens.reproduction.measurements import run_values
 from lesionlens.reproduction.planner import RunCell, TableResults
@@ -159,7 +161,7 @@ def run(tmp_path: Path, spec: TableSpec) -> TableResults:
     card = ModelCard(
         architecture=architecture, classes=CLASSES, preprocessing=Preprocessing(input_size=(48, 48))
     )
-    save_model(folder.best_model, architecture.build(2), card)
+    save_model(folder.best_model, build_network(architecture, 2), card)
     splits = ["train"] * 6 + ["test"] * 6
     pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "split": splits}).to_csv(
         folder.splits_csv, index=False

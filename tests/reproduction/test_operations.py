@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lesionlens.models.factory import ModelSpec, make_model_spec
+from lesionlens.models.factory import make_model_spec
+from lesionlens.models.spec import ModelSpec
 from lesionlens.models.zoo import ZOO
 from lesionlens.reproduction.operations import count_operations
 

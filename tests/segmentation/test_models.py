@@ -7,8 +7,9 @@ import torch
 
 from lesionlens.core.errors import SavedModelError
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.factory import ModelSpec
-from lesionlens.models.saved_model import ModelCard, load_saved_model, save_model
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import load_saved_model, save_model
+from lesionlens.models.spec import ModelSpec
 from lesionlens.segmentation.models import (
     SegmentationModelCard,
     SegmentationModelSpec,

@@ -68,7 +68,6 @@ def calibrate_command(
     from lesionlens.core.runtime import set_num_threads
     from lesionlens.uncertainty.calibrate import CalibrationOptions
 
-    set_num_threads(num_threads)
     settings = CalibrationOptions(method, detector, false_alarm_rate, seed=seed)
     console = make_console()
     if source.is_file() or out is not None:
@@ -79,6 +78,7 @@ def calibrate_command(
         raise PredictionsError(
             f"--apply-to needs a file of predictions as its source, and {source} is not one"
         )
+    set_num_threads(num_threads)
     for name, fitted in _calibrate_models(source, images, settings, device).items():
         _print(name, fitted.calibration, console)
 
@@ -143,8 +143,8 @@ def _calibrate_predictions(
     from lesionlens.core.errors import PredictionsError
     from lesionlens.datasets.issues import pluralize
     from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
-    from lesionlens.inference.calibrate_model import calibrate
     from lesionlens.uncertainty.apply import apply_calibration
+    from lesionlens.uncertainty.calibrate import fit_calibration
     from lesionlens.uncertainty.calibration import write_calibration
 
     if source.is_dir():
@@ -153,7 +153,7 @@ def _calibrate_predictions(
             "stored with its weights, and lesionlens predict applies it"
         )
     calibrating = read_predictions(source)
-    fitted = calibrate(calibrating, options=settings)
+    fitted = fit_calibration(calibrating, split="file", options=settings)
     if out is not None and apply_to is None:
         write_calibration(out, fitted.calibration)
     elif out is not None and apply_to is not None:

@@ -1,4 +1,4 @@
-"""Optional packages of the ``engines`` extra."""
+"""Packages that may be missing."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,7 +14,10 @@ def missing_packages(*packages: str) -> list[str]:
 
 def _is_installed(package: str) -> bool:
     """Return whether a package can be found, without importing it; a mere folder of that name does not count."""
-    spec = find_spec(package)
+    try:
+        spec = find_spec(package)
+    except ImportError:
+        return False
     return spec is not None and spec.origin is not None
 
 

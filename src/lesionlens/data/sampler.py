@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-Sampling = Literal["shuffle", "oversample", "weighted", "balanced", "equal"]
+from lesionlens.core.types import Sampling
 
 
 def class_weights(counts: NDArray[np.int64], *, power: float = 1.0) -> NDArray[np.float64]:

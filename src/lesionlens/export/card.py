@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lesionlens import __version__
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.models.saved_model import ModelCard
+from lesionlens.models.model_card import ModelCard
 
 ExportFormat = Literal["onnx", "openvino", "torch-export"]
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lesionlens.imaging.color_constancy import gray_world, shades_of_gray
 from lesionlens.imaging.hair_removal import remove_hair
+from lesionlens.imaging.resize import resizes_with_torch
 from lesionlens.imaging.sources import ImageSource, read_image
 
 ColorConstancy = Literal["none", "gray-world", "shades-of-gray"]
@@ -53,5 +54,6 @@ def load_image(
 
 def decoder_version() -> str:
     """Return a key for everything but file and options that determines the pixels: code and library versions."""
-    jpeg, torch = simplejpeg.__version__, version("torch")  # torch resizes
-    return f"pixels {DECODER_VERSION} Pillow {PIL.__version__} simplejpeg {jpeg} OpenCV {cv2.__version__} torch {torch}"
+    resizer = f" torch {version('torch')}" if resizes_with_torch() else ""
+    jpeg = f"simplejpeg {simplejpeg.__version__}"
+    return f"pixels {DECODER_VERSION} Pillow {PIL.__version__} {jpeg} OpenCV {cv2.__version__}{resizer}"

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import Tensor
 
 from lesionlens.core.errors import RecipeError
 from lesionlens.core.types import RGBValues
@@ -19,6 +16,9 @@ from lesionlens.imaging.load import ColorConstancy, load_image
 from lesionlens.imaging.masks import load_mask
 from lesionlens.imaging.resize import resized_crops
 from lesionlens.imaging.sources import ImageSource, source_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def missing_mask_warning(image_ids: Sequence[str], *, num_images: int) -> str:
@@ -151,14 +151,18 @@ class Preprocessing(BaseModel):
         """Return the test crops of an image, (n, h, w, 3)."""
         return resized_crops(image, self.crop_boxes(image.shape[0], image.shape[1], roi), self.input_size)
 
-    def normalize(self, crops: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
-        """Normalize bytes with mean and standard deviation, channels first (in channels-last memory format)."""
+    def normalize(self, crops: "Tensor") -> "Tensor":
+        """Normalize bytes (n, h, w, 3), with mean and standard deviation, to floats (n, 3, h, w), channels last."""
+        import torch
+
         width = crops.shape[2]
         mean, std = (255 * torch.tensor(values, device=crops.device) for values in (self.mean, self.std))
         rows = crops.flatten(2).to(torch.float32, copy=True)  # by rows: loops over three channels are slow
         rows.sub_(mean.repeat(width)).div_(std.repeat(width))
         return rows.reshape(crops.shape).permute(0, 3, 1, 2)
 
-    def prepare_input(self, image: NDArray[np.uint8], roi: CropBox | None = None) -> Float[Tensor, "n 3 h w"]:
-        """Return the normalized test crops of a decoded image as a batch."""
+    def prepare_input(self, image: NDArray[np.uint8], roi: CropBox | None = None) -> "Tensor":
+        """Return the normalized test crops of a decoded image as a batch (n, 3, h, w)."""
+        import torch
+
         return self.normalize(torch.from_numpy(self.extract_crops(image, roi)))

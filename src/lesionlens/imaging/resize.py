@@ -1,12 +1,14 @@
-"""Antialiased bilinear resizing, several times as fast as Pillow's and equal to it up to single gray levels."""
+"""Antialiased bilinear resizing by torch's kernel, or by Pillow, which is slower and equal up to single gray levels."""
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lesionlens.core.optional_packages import missing_packages
 from lesionlens.imaging.boxes import CropBox
 
 
@@ -15,7 +17,8 @@ def resize(
 ) -> NDArray[np.uint8]:
     """Resize an image (h, w, 3) or a mask (h, w), and return a new array.
 
-    PyTorch's uint8 kernel is used: it releases Python's lock and, on processors with AVX2, starts no threads.
+    PyTorch's uint8 kernel is used if torch is installed: it releases Python's lock and, on processors with AVX2, starts
+    no threads.
 
     Parameters
     ----------
@@ -27,11 +30,14 @@ def resize(
         Height and width of the area to resize, from the upper left corner: up to one pixel less than the image,
         possibly fractional, and only for downsampling both sides. Default: the complete image.
     """
+    height, width = extent or image.shape[:2]
+    if not resizes_with_torch():
+        resample = Image.Resampling.BILINEAR
+        return np.array(Image.fromarray(image).resize(size[::-1], resample, box=(0, 0, width, height)))
     import torch  # here, because reading headers and tables must not wait for it
     from torch.nn.functional import interpolate
 
     full_size = image.shape[:2]
-    height, width = extent or full_size
     writable = np.require(image, requirements=["C", "W"])  # torch warns about read-only arrays
     channels = torch.from_numpy(writable).reshape(1, *full_size, -1).permute(0, 3, 1, 2)
     factors = (_scale_factor(full_size[0], height, size[0]), _scale_factor(full_size[1], width, size[1]))
@@ -39,6 +45,12 @@ def resize(
     output = interpolate(channels, **target, mode="bilinear", antialias=True)
     resized: NDArray[np.uint8] = output.permute(0, 2, 3, 1).reshape(*size, *image.shape[2:]).numpy()
     return resized
+
+
+@cache
+def resizes_with_torch() -> bool:
+    """Return whether torch resizes, because it is installed."""
+    return not missing_packages("torch")
 
 
 def _scale_factor(length: int, extent: float, target: int) -> float:

@@ -27,7 +27,8 @@ from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs
 from lesionlens.inference.results import ImageResult, InferenceResult, ResultCollector
 from lesionlens.inference.resume import PartialPredictions
-from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel
 from lesionlens.models.tta import aggregate_logits
 from lesionlens.uncertainty.ood_detectors import OODDetector
 

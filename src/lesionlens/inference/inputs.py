@@ -32,7 +32,7 @@ from lesionlens.imaging.sources import (
     as_image_list,
     source_name,
 )
-from lesionlens.models.saved_model import ModelCard
+from lesionlens.models.model_card import ModelCard
 
 NON_IMAGE_SUFFIXES = ("_superpixels", "_segmentation")  # ISIC archives hold these files next to the images
 

@@ -26,7 +26,8 @@ from lesionlens.inference.resume import (
     partial_path,
     read_provenance,
 )
-from lesionlens.models.saved_model import LoadedModel, ModelCard, load_saved_model
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import LoadedModel, load_saved_model
 from lesionlens.uncertainty.apply import DEFAULT_COVERAGE, apply_calibration
 from lesionlens.uncertainty.calibration import FittedCalibration, load_calibration
 

@@ -12,7 +12,7 @@ from lesionlens.core.errors import DataError
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
 from lesionlens.imaging.preprocessing import missing_mask_warning
 from lesionlens.inference.inputs import InferenceInputs, other_class
-from lesionlens.models.saved_model import ModelCard
+from lesionlens.models.model_card import ModelCard
 
 
 class ImageResult(NamedTuple):

@@ -14,7 +14,8 @@ from lesionlens.core.errors import PredictionsError
 from lesionlens.core.fileio import write_error, write_text
 from lesionlens.inference.engine import EngineName, Precision
 from lesionlens.inference.results import ImageResult
-from lesionlens.models.saved_model import CARD_FILE, WEIGHTS_FILE, find_model_dir
+from lesionlens.models.model_card import CARD_FILE, WEIGHTS_FILE
+from lesionlens.models.model_names import find_model_dir
 from lesionlens.uncertainty.calibration import ARRAYS_FILE, CALIBRATION_FILE
 
 HASHED_FILES = (WEIGHTS_FILE, CARD_FILE, CALIBRATION_FILE, ARRAYS_FILE)

@@ -1,7 +1,6 @@
 """Building networks from a name of the zoo, or from a backbone and an attention mechanism."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,9 +12,10 @@ from lesionlens.models.backbone import BUILD_ERRORS
 from lesionlens.models.base import Classifier, TimmClassifier
 from lesionlens.models.datta2021 import DATTA_BACKBONES, DattaNet, DattaSoftAttentionNet
 from lesionlens.models.multi_stage import GatedClassifier, MultiStageClassifier
-from lesionlens.models.patch_attention import DEFAULT_NUM_CROPS, PATCH_KWARGS, PatchAttentionNet
+from lesionlens.models.patch_attention import PATCH_KWARGS, PatchAttentionNet
 from lesionlens.models.residual_attention_network import ResidualAttentionNetwork
 from lesionlens.models.soft_attention import SoftAttentionNet
+from lesionlens.models.spec import ModelSpec
 from lesionlens.models.zoo import get_entry
 
 MECHANISMS: dict[str, Callable[..., Classifier]] = {
@@ -31,92 +31,42 @@ DATTA_MECHANISMS: dict[str, Callable[..., Classifier]] = {"none": DattaNet, "sof
 """Mechanisms for the two backbones that are not timm's."""
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """Specification of a network, from which it can be built again.
+def build_network(spec: ModelSpec, num_classes: int) -> Classifier:
+    """Build a network without pretrained weights.
 
-    Attributes
-    ----------
-    backbone
-        Name of a timm model, or a key of ``DATTA_BACKBONES``.
-    attention
-        Key of ``MECHANISMS``; or ``patch`` for a network of crops, ``patch+gate`` with another mechanism inside.
-    kwargs
-        Options of the mechanisms and of the backbone.
+    Raises
+    ------
+    ModelError
+        The mechanism does not exist or does not work on the backbone.
     """
+    outer, inner = spec.attention_parts
+    if outer == "patch":
+        patch_kwargs = {key: value for key, value in spec.kwargs.items() if key in PATCH_KWARGS}
+        inner_kwargs = {key: value for key, value in spec.kwargs.items() if key not in PATCH_KWARGS}
+        inner_net = build_network(ModelSpec(spec.backbone, inner or "none", inner_kwargs), num_classes)
+        patch_kwargs["crops"] = spec.num_crops
+        return _construct(spec, partial(PatchAttentionNet, inner_net, num_classes=num_classes), patch_kwargs)
+    mechanisms = DATTA_MECHANISMS if spec.backbone in DATTA_BACKBONES else MECHANISMS
+    if spec.attention not in mechanisms:
+        allowed = [*mechanisms, "patch", *(f"patch+{name}" for name in mechanisms if name != "none")]
+        raise ModelError(unknown_name_message(f"attention for {spec.backbone}", spec.attention, allowed))
+    mechanism = partial(mechanisms[spec.attention], spec.backbone, num_classes=num_classes)
+    return _construct(spec, mechanism, spec.kwargs)
 
-    backbone: str
-    attention: str = "none"
-    kwargs: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def num_crops(self) -> int | None:
-        """Number of crops that the network takes at once; None if it takes images."""
-        if self._attention_parts[0] != "patch":
-            return None
-        crops = self.kwargs.get("crops", DEFAULT_NUM_CROPS)
-        if not isinstance(crops, int):
-            raise ModelError(
-                f"crops={crops!r} is not allowed. Set the number of crops per image, for example 9"
-            )
-        return crops
-
-    @property
-    def uses_ordered_crops(self) -> bool:
-        """Whether the order of the crops matters: with patch attention or a GRU, not for averages."""
-        attends = any(self.kwargs.get(position) for position in ("initial", "after", "end"))
-        return bool(attends) or self.kwargs.get("combine") == "gru"
-
-    @property
-    def uses_arl(self) -> bool:
-        """Whether the model uses attention (residual) learning, whose masks add less than bf16 resolves."""
-        return self.has_arl_blocks or "arl-stack" in self.attention.split("+")
-
-    @property
-    def has_arl_blocks(self) -> bool:
-        """Whether the model has blocks of attention residual learning, which can be compiled."""
-        return "arl" in self.attention.split("+")
-
-    @property
-    def _attention_parts(self) -> tuple[str, str]:
-        outer, _, inner = self.attention.partition("+")
-        return outer, inner
-
-    def build(self, num_classes: int) -> Classifier:
-        """Build the network without pretrained weights.
-
-        Raises
-        ------
-        ModelError
-            The mechanism does not exist or does not work on the backbone.
-        """
-        outer, inner = self._attention_parts
-        if outer == "patch":
-            patch_kwargs = {key: value for key, value in self.kwargs.items() if key in PATCH_KWARGS}
-            inner_kwargs = {key: value for key, value in self.kwargs.items() if key not in PATCH_KWARGS}
-            inner_net = ModelSpec(self.backbone, inner or "none", inner_kwargs).build(num_classes)
-            patch_kwargs["crops"] = self.num_crops
-            return self._construct(
-                partial(PatchAttentionNet, inner_net, num_classes=num_classes), patch_kwargs
-            )
-        mechanisms = DATTA_MECHANISMS if self.backbone in DATTA_BACKBONES else MECHANISMS
-        if self.attention not in mechanisms:
-            allowed = [*mechanisms, "patch", *(f"patch+{name}" for name in mechanisms if name != "none")]
-            raise ModelError(unknown_name_message(f"attention for {self.backbone}", self.attention, allowed))
-        mechanism = partial(mechanisms[self.attention], self.backbone, num_classes=num_classes)
-        return self._construct(mechanism, self.kwargs)
-
-    def _construct(self, mechanism: Callable[..., Classifier], kwargs: Mapping[str, Any]) -> Classifier:
-        """Call a mechanism with its options; an error because of their values names them."""
-        try:
-            return mechanism(**kwargs)
-        except BUILD_ERRORS as error:
-            if not kwargs:
-                raise
-            options = ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
-            raise ModelError(
-                f"{self.attention} on {self.backbone} cannot be built with options {options}: {error}"
-            ) from error
+def _construct(
+    spec: ModelSpec, mechanism: Callable[..., Classifier], kwargs: Mapping[str, Any]
+) -> Classifier:
+    """Call a mechanism with its options; an error because of their values names them."""
+    try:
+        return mechanism(**kwargs)
+    except BUILD_ERRORS as error:
+        if not kwargs:
+            raise
+        options = ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
+        raise ModelError(
+            f"{spec.attention} on {spec.backbone} cannot be built with options {options}: {error}"
+        ) from error
 
 
 def make_model_spec(
@@ -189,6 +139,6 @@ def create_model(
     ((1, 7), (1, 2, 2))
     """
     spec = make_model_spec(name, backbone=backbone, attention=attention, **kwargs)
-    model = spec.build(num_classes)
+    model = build_network(spec, num_classes)
     weight_files.load_backbone_weights(model, weights, backbone=spec.backbone)
     return model

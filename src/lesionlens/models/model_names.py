@@ -6,9 +6,10 @@ from pathlib import Path
 
 from huggingface_hub import constants, snapshot_download
 
+from lesionlens.core.downloads import DOWNLOAD_TIMEOUT, run_while_growing
 from lesionlens.core.errors import SavedModelError
 from lesionlens.core.fileio import sha256_of_file
-from lesionlens.models.hub import DOWNLOAD_TIMEOUT, run_while_growing
+from lesionlens.models.model_card import CARD_FILE
 
 ENTRY_POINT_GROUP = "lesionlens.models"
 HUB_PREFIX = "hf:"
@@ -90,3 +91,43 @@ def _download(name: str, timeout: float) -> Path:
             stacklevel=4,
         )
     return folder
+
+
+def find_model_dir(name: Path | str) -> Path:
+    """Return the directory of a model.
+
+    Parameters
+    ----------
+    name
+        Directory of the model, or of a run that contains it in ``model/``; else a name as for ``named_model_dir``.
+
+    Raises
+    ------
+    SavedModelError
+        There is no model.
+    """
+    folder = Path(name)
+    if not folder.exists() and (named := named_model_dir(str(name))) is not None:
+        folder = named
+    for candidate in (folder, folder / "model"):
+        if (candidate / CARD_FILE).is_file():
+            return candidate
+    if folder.is_file():
+        raise SavedModelError(
+            f"{folder} is a file; pass the directory that contains model.safetensors and {CARD_FILE}"
+        )
+    if not folder.exists():
+        installed = ", ".join(sorted(installed_models())) or "none"
+        raise SavedModelError(
+            f"there is no model {name}: it is not a folder here. Installed models: {installed}; models of the Hugging "
+            "Face Hub are named hf:OWNER/NAME@REVISION"
+        )
+    runs = sorted(path.name for path in folder.iterdir() if (path / "model" / CARD_FILE).is_file())
+    if runs:
+        raise SavedModelError(
+            f"no model in {folder}, but in its folders: {', '.join(runs)}. Pass one of these"
+        )
+    raise SavedModelError(
+        f"no model in {folder}: expected a directory with model.safetensors and model_card.json, "
+        "or the directory of a run with model/"
+    )

@@ -19,9 +19,9 @@ from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models.attention.patch import InnerPatchAttention, PatchAttention, PatchAttentionOutput
 from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
+from lesionlens.models.spec import DEFAULT_NUM_CROPS
 from lesionlens.models.types import Crops, Logits, ModelOutput
 
-DEFAULT_NUM_CROPS = 9
 PATCH_KWARGS = frozenset(
     {
         "crops", "initial", "after", "end", "combine", "average", "patch_dropout",

@@ -9,10 +9,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from lesionlens.core.downloads import DOWNLOAD_TIMEOUT
 from lesionlens.core.errors import WeightsError
 from lesionlens.models import backbone as backbones
 from lesionlens.models.base import Classifier
-from lesionlens.models.hub import DOWNLOAD_TIMEOUT, fetch_pretrained
+from lesionlens.models.hub import fetch_pretrained
 from lesionlens.models.installed_weights import WEIGHTS_PACKAGES, installed_weights
 
 StateDict = Mapping[str, Tensor]

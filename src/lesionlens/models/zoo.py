@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lesionlens.core.errors import ModelError, unknown_name_message
-from lesionlens.models.patch_attention import DEFAULT_NUM_CROPS
+from lesionlens.models.spec import DEFAULT_NUM_CROPS
 
 MAP_SUMMARIES = {  # attention maps of each mechanism, for the listing
     "none": "",

@@ -12,7 +12,7 @@ from lesionlens.core.errors import RunError
 from lesionlens.datasets.readers.base import DatasetReader
 from lesionlens.datasets.registry import DATASETS
 from lesionlens.evaluation.subgroups.result import SubgroupReport, read_subgroups
-from lesionlens.models.saved_model import ModelCard, read_model_card
+from lesionlens.models.model_card import ModelCard, read_model_card
 from lesionlens.report.author_statements import STATEMENTS_FILE, AuthorStatements, read_statements
 from lesionlens.report.load import RunData, load_run
 

@@ -8,13 +8,14 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lesionlens.imaging.masks import ImageSize
-from lesionlens.models.factory import ModelSpec
+from lesionlens.models.factory import build_network
+from lesionlens.models.spec import ModelSpec
 from lesionlens.segmentation.models import SegmentationModelSpec
 
 
 @lru_cache(maxsize=256)
 def _count(backbone: str, options: tuple[tuple[str, object], ...], size: ImageSize) -> float:
-    return _count_forward(lambda: ModelSpec(backbone, "none", dict(options)).build(2), size)
+    return _count_forward(lambda: build_network(ModelSpec(backbone, "none", dict(options)), 2), size)
 
 
 @lru_cache(maxsize=256)

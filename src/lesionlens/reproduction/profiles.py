@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lesionlens.core.errors import RecipeError, unknown_name_message
-from lesionlens.models.factory import ModelSpec
+from lesionlens.models.spec import ModelSpec
 from lesionlens.models.zoo import ZOO
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.resolve import resolve

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from lesionlens.core.json_file import read_json, write_json
-from lesionlens.models.factory import ModelSpec
+from lesionlens.models.factory import build_network
+from lesionlens.models.spec import ModelSpec
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.mask_steps import MaskStep, SegmenterStep
 from lesionlens.reproduction.operations import count_operations, count_segmentation_operations
@@ -168,7 +169,7 @@ def _seconds_per_operation(device: torch.device) -> tuple[float, float]:
     """Return the seconds per operation in training and in inference, timed on a small network."""
     architecture = ModelSpec("resnet18")
     images = torch.rand(CPU_BATCH, 3, *REFERENCE_SIZE, device=device)
-    train, test = _time_model(architecture.build(2).to(device), images, bf16=False)
+    train, test = _time_model(build_network(architecture, 2).to(device), images, bf16=False)
     operations = count_operations(architecture, REFERENCE_SIZE)
     return train / operations, test / operations
 
@@ -176,7 +177,7 @@ def _seconds_per_operation(device: torch.device) -> tuple[float, float]:
 def _time_network(setup: RunSetup, device: torch.device, batch_size: int) -> tuple[float, float]:
     """Return the seconds per input in training and in inference in the precision of the run."""
     architecture, size = setup.resolved.architecture, setup.preprocessing.input_size
-    model = architecture.build(len(setup.task.output_names)).to(device)
+    model = build_network(architecture, len(setup.task.output_names)).to(device)
     crops = [architecture.num_crops] if architecture.num_crops else []
     images = torch.rand(batch_size, *crops, 3, *size, device=device)
     precision = setup.recipe.train.precision

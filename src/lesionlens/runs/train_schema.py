@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from lesionlens.core.types import Sampling
 from lesionlens.data.sample_weights import WeightPolicy
-from lesionlens.data.sampler import Sampling
 
 PrecisionOption = Literal["auto", "fp32", "bf16"]
 CompileOption = Literal["auto", "on", "off"]

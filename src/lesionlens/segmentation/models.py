@@ -16,14 +16,9 @@ from torch import Tensor, nn
 from lesionlens.core.errors import ModelError, WeightsError, unknown_name_message
 from lesionlens.core.fileio import sha256_of_file
 from lesionlens.models.backbone import check_backbone_name
-from lesionlens.models.saved_model import (
-    WEIGHTS_FILE,
-    BaseModelCard,
-    find_model_dir,
-    load_weights,
-    read_model_card,
-    verify_weights,
-)
+from lesionlens.models.model_card import WEIGHTS_FILE, BaseModelCard, read_model_card
+from lesionlens.models.model_names import find_model_dir
+from lesionlens.models.saved_model import load_weights, verify_weights
 from lesionlens.models.weights import StateDict, download_pretrained, load_state_dict_file
 from lesionlens.segmentation.original_unet import OriginalUNet
 

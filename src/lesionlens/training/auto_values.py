@@ -23,7 +23,7 @@ from lesionlens.data.dataset import SplitData, TrainDataset
 from lesionlens.data.gpu_datamodule import fits_in_gpu_memory
 from lesionlens.data.image_cache import CacheOption
 from lesionlens.imaging.masks import ImageSize
-from lesionlens.models.factory import ModelSpec
+from lesionlens.models.spec import ModelSpec
 from lesionlens.runs.schema import ImagesOnOption, Recipe
 from lesionlens.runs.train_schema import CompileOption, PrecisionOption, TrainRecipe
 from lesionlens.training.autotune import MIN_STEPS_TO_TUNE, choose_compile, choose_precision, choose_workers

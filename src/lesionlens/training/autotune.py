@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from lesionlens.core.runtime import retain_freed_memory
-from lesionlens.models.factory import ModelSpec
+from lesionlens.models.factory import build_network
+from lesionlens.models.spec import ModelSpec
 
 TrainPrecision = Literal["fp32", "bf16"]
 
@@ -117,7 +118,7 @@ def bf16_speedup(architecture: ModelSpec, size: tuple[int, int]) -> float:
     """Measure how many times faster a model trains in bf16 than in fp32 on this CPU."""
     retain_freed_memory()
     with torch.random.fork_rng([]), torch.enable_grad(), _single_thread():
-        model = architecture.build(2).train().to(memory_format=torch.channels_last)
+        model = build_network(architecture, 2).train().to(memory_format=torch.channels_last)
         crops = (architecture.num_crops,) if architecture.num_crops else ()
         x = torch.rand(PROBE_BATCH_SIZE, *crops, 3, *size)
         x = x if crops else x.to(memory_format=torch.channels_last)

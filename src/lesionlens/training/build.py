@@ -25,6 +25,7 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models import backbone, weights
 from lesionlens.models.arl_resnet import compile_attention
 from lesionlens.models.base import Classifier
+from lesionlens.models.factory import build_network
 from lesionlens.models.installed_weights import weights_package
 from lesionlens.models.zoo import ZOO
 from lesionlens.runs.schema import AttentionPriorRecipe
@@ -167,7 +168,7 @@ def build_model(resolved: ResolvedRecipe, num_classes: int) -> tuple[Classifier,
     """
     recipe, architecture = resolved.recipe, resolved.architecture
     L.seed_everything(recipe.train.seed, workers=True, verbose=False)
-    model = architecture.build(num_classes)
+    model = build_network(architecture, num_classes)
     uninitialized_keys = weights.load_backbone_weights(
         model, recipe.model.weights, backbone=architecture.backbone
     )

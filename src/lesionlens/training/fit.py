@@ -2,7 +2,8 @@
 
 from rich.console import Console
 
-from lesionlens.models.saved_model import ModelCard, save_model
+from lesionlens.models.model_card import ModelCard
+from lesionlens.models.saved_model import save_model
 from lesionlens.runs.run_dir import RESUME_COMMAND, RunDir
 from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.build import RunComponents

@@ -6,7 +6,8 @@ from typing import Any
 
 from lesionlens.core.errors import RecipeError
 from lesionlens.imaging.masks import ImageSize
-from lesionlens.models.factory import ModelSpec, make_model_spec
+from lesionlens.models.factory import make_model_spec
+from lesionlens.models.spec import ModelSpec
 from lesionlens.models.zoo import ZOO
 from lesionlens.runs.schema import INPUT_NORMALIZATIONS, Recipe
 from lesionlens.training.auto_values import AutoValues

@@ -25,7 +25,7 @@ from lesionlens.datasets.splits.factory import make_splits
 from lesionlens.datasets.table import LesionTable
 from lesionlens.datasets.tasks import ClassificationTask, make_task
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models.factory import ModelSpec
+from lesionlens.models.spec import ModelSpec
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.losses import compute_class_weights, compute_sample_weights, repeat_factors
 from lesionlens.training.resolve import ResolvedRecipe
