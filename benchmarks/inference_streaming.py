@@ -6,10 +6,8 @@ from tempfile import TemporaryDirectory, mkdtemp
 from time import perf_counter, sleep
 
 import numpy as np
-import torch
 from harness import ResultRow, measure_variants, parse_options, report_results
 from sample_images import write_sample_image
-from torch import Tensor
 
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.batch import predict_scores, run_inference
@@ -54,11 +52,11 @@ def prepare_sequential_scoring(
 def simulated_accelerator(seconds: float) -> InferenceEngine:
     """Return an engine that leaves the CPU free, as a GPU does, and takes the given time for each batch."""
 
-    def forward(x: Tensor) -> EngineOutput:
+    def forward(crops: np.ndarray) -> EngineOutput:
         sleep(seconds)
-        return EngineOutput(torch.zeros(len(x), 7), torch.zeros(len(x), 1))
+        return EngineOutput(np.zeros((len(crops), 7), np.float32), np.zeros((len(crops), 1), np.float32))
 
-    return InferenceEngine("simulated", forward, multi_crop=False, device=torch.device("cpu"))
+    return InferenceEngine("simulated", forward, multi_crop=False)
 
 
 def write_linked_images(folder: Path, width: int, height: int, images: int) -> InferenceInputs:
@@ -105,7 +103,7 @@ def measure_on_accelerator(folder: Path, width: int, height: int, images: int) -
             "baseline": prepare_sequential_scoring(engine, loaded, inputs),
             "ours": lambda: run_inference(loaded, inputs, engine=engine, batch_size=BATCH_SIZE),
             "roofline": lambda: [
-                engine.forward(torch.empty(BATCH_SIZE)) for _ in range(images // BATCH_SIZE)
+                engine.forward(np.empty((BATCH_SIZE, 1, 1, 3), np.uint8)) for _ in range(images // BATCH_SIZE)
             ],
         },
         items=images,

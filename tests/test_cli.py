@@ -97,9 +97,9 @@ def test_custom_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatch)
         (["train", "--resume", "nothing"], 1, "not a run directory"),
         (["data", "validate", "ham1000:x"], 1, "did you mean 'ham10000'"),
         (["data", "validate", "ham10000:nowhere"], 1, "does not exist"),
-        (["predict", "nowhere", "x.jpg"], 1, "there is no folder nowhere; check the name"),
+        (["predict", "nowhere", "x.jpg"], 1, "there is no model nowhere: it is not a folder here"),
         (["evaluate", "nowhere.csv"], 1, "nowhere.csv"),
-        (["explain", "nowhere", "x.jpg"], 1, "there is no folder nowhere; check the name"),
+        (["explain", "nowhere", "x.jpg"], 1, "there is no model nowhere: it is not a folder here"),
         (["trian"], 2, "train"),
     ],
 )

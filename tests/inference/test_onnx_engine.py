@@ -16,6 +16,7 @@ from lesionlens.inference import onnx_engine as files
 from lesionlens.inference.batch import predict_scores
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.onnx_engine import get_or_export_onnx, onnx_cache_path
+from lesionlens.inference.session_engine import load_session
 
 from .test_engine import images, reference_scores, untrained
 
@@ -97,7 +98,7 @@ def test_broken_package_and_folder_in_place_of_a_package(
     monkeypatch.setattr(installed, "import_module", fails)
     for name in ("onnxruntime", "openvino"):
         with pytest.raises(BackendError, match=f"{name} is installed but cannot be imported: libgomp"):
-            files.load_session(tmp_path / "x.onnx", name, precision="fp32")  # type: ignore[arg-type]
+            load_session(tmp_path / "x.onnx", name, precision="fp32")  # type: ignore[arg-type]
     (tmp_path / "exported_network").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     assert installed.missing_packages("exported_network", "numpy") == ["exported_network"]
@@ -135,11 +136,11 @@ def test_unknown_engine_and_precision_raise(open_invalid: Callable[[Any], Any], 
 
 def test_onnxruntime_has_no_bf16(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="Use engine openvino or torch"):
-        files.load_session(tmp_path / "x.onnx", "onnxruntime", precision="bf16")
+        load_session(tmp_path / "x.onnx", "onnxruntime", precision="bf16")
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 def test_unreadable_file_error(tmp_path: Path, name: Any) -> None:
     (tmp_path / "x.onnx").write_bytes(b"half")
     with pytest.raises(BackendError, match=r"cannot read .*x\.onnx"):
-        files.load_session(tmp_path / "x.onnx", name, precision="fp32")
+        load_session(tmp_path / "x.onnx", name, precision="fp32")

@@ -5,11 +5,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference import batch as scoring
@@ -57,13 +57,13 @@ def test_decoding_overlaps_computing_with_few_images_waiting(
 
     decoded_before: list[int] = []
 
-    def forward(x: Tensor) -> EngineOutput:
+    def forward(crops: np.ndarray) -> EngineOutput:
         enough.wait(10)
         decoded_before.append(len(started))
-        return EngineOutput(torch.zeros(len(x), 2), torch.zeros(len(x), 4))
+        return EngineOutput(np.zeros((len(crops), 2), np.float32), np.zeros((len(crops), 4), np.float32))
 
     monkeypatch.setattr(scoring, "preprocess_item", count_and_preprocess)
-    engine = InferenceEngine("waiting", forward, multi_crop=False, device=torch.device("cpu"))
+    engine = InferenceEngine("waiting", forward, multi_crop=False)
     scored = scoring.run_inference(
         network(), write_linked_images(tmp_path / "x", 30), engine=engine, batch_size=4, num_workers=3
     )  # two images per batch

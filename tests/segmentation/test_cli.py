@@ -99,7 +99,7 @@ def test_usage_errors(
         (["train", "ham10000:{set}", "--arch", "u-net"], "did you mean 'unet'"),
         (["train", "ham10000:nowhere"], "does not exist"),
         (["train", "--resume", "nowhere"], "nowhere is not the directory of a segmentation run"),
-        (["predict", "nowhere", "x.jpg", "-o", "m"], "there is no folder nowhere; check the name"),
+        (["predict", "nowhere", "x.jpg", "-o", "m"], "there is no model nowhere: it is not a folder here"),
         (["evaluate", "{set}/HAM10000_images", "ham10000:{set}", "--split", "test"], "in the split 'test'"),
         (["evaluate", "nowhere", "ham10000:{set}"], "there is no folder of masks nowhere"),
         (["evaluate", "{set}/HAM10000_images", "ham10000:{set}"], "no mask in"),

@@ -7,6 +7,7 @@ import torch
 
 from lesionlens.core.errors import SavedModelError
 from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.models.factory import build_network
 from lesionlens.models.model_card import ModelCard
 from lesionlens.models.saved_model import load_saved_model, save_model
 from lesionlens.models.spec import ModelSpec
@@ -45,7 +46,7 @@ def test_classifier_is_not_a_segmentation_model(tmp_path: Path) -> None:
     classifier = ModelCard(
         architecture=ModelSpec("test_resnet"), classes=("a", "b"), preprocessing=CARD.preprocessing
     )
-    save_model(tmp_path / "classifier", classifier.architecture.build(2), classifier)
+    save_model(tmp_path / "classifier", build_network(classifier.architecture, 2), classifier)
     save_model(tmp_path / "segmentation", CARD.architecture.build(), CARD)
     with pytest.raises(
         SavedModelError, match=r"is a classifier, and a segmentation model is needed here: .* segment train"

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
+from lesionlens.core.optional_packages import missing_packages
+
 
 def available_cpus() -> int:
     """Return the number of CPU cores available to this process, given its affinity and container quota."""
@@ -27,17 +29,30 @@ def default_num_threads() -> int:
 
 
 def set_num_threads(num_threads: int | None) -> None:
-    """Set the number of threads with which torch computes in this process from now on.
+    """Set the number of threads with which networks compute in this process from now on.
 
     Parameters
     ----------
     num_threads
-        Number of threads; None: torch's number, at most one per available core. Torch itself does not respect the CPU
-        quota of a container.
+        Number of threads; None: that of before (without torch: one per core or ``OMP_NUM_THREADS``), at most one per
+        available core. Torch itself does not respect the CPU quota of a container.
     """
+    number = num_threads or min(get_num_threads(), available_cpus())
+    if missing_packages("torch"):
+        os.environ["OMP_NUM_THREADS"] = str(number)
+        return
     import torch
 
-    torch.set_num_threads(num_threads or min(torch.get_num_threads(), available_cpus()))
+    torch.set_num_threads(number)
+
+
+def get_num_threads() -> int:
+    """Return the number of threads with which networks compute: that of torch, if it is installed."""
+    if missing_packages("torch"):
+        return default_num_threads()
+    import torch
+
+    return torch.get_num_threads()
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc

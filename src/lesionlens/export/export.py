@@ -18,7 +18,7 @@ from lesionlens.export.readme import format_readme
 from lesionlens.export.verification import verify_on_images
 from lesionlens.inference.backends import SessionFn, import_openvino
 from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
-from lesionlens.inference.onnx_engine import load_session
+from lesionlens.inference.session_engine import load_session
 from lesionlens.inference.tracing import (
     OUTPUT_TOLERANCE,
     ExportedModel,

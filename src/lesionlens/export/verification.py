@@ -13,7 +13,7 @@ from lesionlens.inference.batch import run_inference
 from lesionlens.inference.engine import InferenceEngine
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs
-from lesionlens.inference.onnx_engine import engine_from_session, load_session
+from lesionlens.inference.session_engine import engine_from_session, load_session
 from lesionlens.models.saved_model import LoadedModel
 
 
@@ -33,7 +33,7 @@ def verify_on_images(
         No image can be read.
     """
     reference = run_inference(loaded, inputs, engine=open_engine(loaded, "torch", num_images=1)).predictions
-    exact = engine_from_session(export_format, session, multi_crop=loaded.model.num_crops is not None)
+    exact = _engine(loaded, export_format, session)
     engines = [("fp32", export_format, exact), *_bf16_engines(loaded, file, export_format)]
     return tuple(
         compare_with_torch(
@@ -41,6 +41,11 @@ def verify_on_images(
         )
         for precision, name, engine in engines
     )
+
+
+def _engine(loaded: LoadedModel, name: str, session: SessionFn) -> InferenceEngine:
+    multi_crop = loaded.model.num_crops is not None
+    return engine_from_session(name, session, loaded.card.preprocessing, multi_crop=multi_crop)
 
 
 def compare_with_torch(
@@ -77,5 +82,5 @@ def _bf16_engines(
     if missing_packages("openvino") or not openvino_supports_bf16():
         return []
     session = load_session(file, "openvino", precision="bf16")
-    engine = engine_from_session("openvino", session, multi_crop=loaded.model.num_crops is not None)
+    engine = _engine(loaded, "openvino", session)
     return [("bf16", "openvino", engine)]

@@ -151,6 +151,11 @@ class Preprocessing(BaseModel):
         """Return the test crops of an image, (n, h, w, 3)."""
         return resized_crops(image, self.crop_boxes(image.shape[0], image.shape[1], roi), self.input_size)
 
+    def normalize_array(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Normalize bytes (n, h, w, 3), with mean and standard deviation, to floats (n, 3, h, w), contiguous."""
+        mean, std = (np.float32(255) * np.array(values, np.float32) for values in (self.mean, self.std))
+        return np.ascontiguousarray(((crops - mean) / std).transpose(0, 3, 1, 2))
+
     def normalize(self, crops: "Tensor") -> "Tensor":
         """Normalize bytes (n, h, w, 3), with mean and standard deviation, to floats (n, 3, h, w), channels last."""
         import torch

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lesionlens.core.errors import BackendError
 from lesionlens.core.optional_packages import import_optional
+from lesionlens.core.runtime import get_num_threads
 from lesionlens.inference.engine import Precision
 
 SessionFn = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
@@ -18,7 +18,7 @@ SessionFn = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
 
 def onnxruntime_session(file: Path) -> SessionFn:
-    """Load a network in ONNX Runtime, float32, with all graph optimizations and torch's number of threads.
+    """Load a network in ONNX Runtime, float32, with all graph optimizations and the number of threads of this process.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def onnxruntime_session(file: Path) -> SessionFn:
     onnxruntime.disable_telemetry_events()  # Windows builds have telemetry
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = get_num_threads()
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
@@ -67,7 +67,7 @@ def openvino_supports_bf16() -> bool:
 
 
 def openvino_session(file: Path, *, precision: Precision) -> SessionFn:
-    """Load a network (ONNX or OpenVINO format) in OpenVINO, with torch's number of threads on one batch at a time.
+    """Load a network (ONNX or OpenVINO format) in OpenVINO; all threads of this process compute one batch.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def openvino_session(file: Path, *, precision: Precision) -> SessionFn:
     settings = {
         "INFERENCE_PRECISION_HINT": OPENVINO_PRECISION_HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY",  # batches arrive one by one, so all threads work on one
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_NUM_THREADS": get_num_threads(),
     }
     try:
         compiled = core.compile_model(core.read_model(file), "CPU", settings)

@@ -1,4 +1,4 @@
-"""The inference pipeline: crops → TTA views → normalization → ``engine.forward`` → aggregation, batch by batch."""
+"""The inference pipeline: crops → TTA views → ``engine.forward`` → aggregation, batch by batch."""
 
 import hashlib
 import os
@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lesionlens.core.errors import DataError, PredictionsError
 from lesionlens.core.prefetch import prefetch
@@ -27,9 +25,9 @@ from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs
 from lesionlens.inference.results import ImageResult, InferenceResult, ResultCollector
 from lesionlens.inference.resume import PartialPredictions
+from lesionlens.models.aggregation import aggregate_logits, array_views
 from lesionlens.models.model_card import ModelCard
 from lesionlens.models.saved_model import LoadedModel
-from lesionlens.models.tta import aggregate_logits
 from lesionlens.uncertainty.ood_detectors import OODDetector
 
 
@@ -121,32 +119,19 @@ class BatchOutput(NamedTuple):
 def predict_scores(
     engine: InferenceEngine, card: ModelCard, crops: UInt8[np.ndarray, "b n h w 3"]
 ) -> BatchOutput:
-    """Score b images from n crops each: normalize, compute every TTA view, and aggregate as on the model card."""
+    """Score b images from n crops each: compute every TTA view, and aggregate as on the model card."""
+    b, n = crops.shape[:2]
     preprocessing = card.preprocessing
-    views: list[Tensor] = []
-
-    def forward(x: Tensor) -> Tensor:
-        output = engine.forward(x)
-        views.append(output.features)
-        return output.logits
-
-    with torch.inference_mode():
-        x = preprocessing.normalize(torch.from_numpy(crops).to(engine.device).flatten(0, 1))
-        scores = aggregate_logits(
-            forward,
-            x.reshape(*crops.shape[:2], *x.shape[1:]),
-            multi_crop=engine.multi_crop,
-            tta=preprocessing.tta,
-            aggregate=preprocessing.aggregate,
-            multilabel=card.multilabel,
-        )
-        features = torch.stack([_average_crops(view, len(crops)) for view in views]).mean(dim=0)
-    return BatchOutput(scores.numpy(), features.numpy())
-
-
-def _average_crops(features: Tensor, num_images: int) -> Tensor:
-    """Return the average of the rows of each image, (b, f), in single precision on the CPU."""
-    return features.float().cpu().reshape(num_images, -1, features.shape[-1]).mean(dim=1)
+    outputs = [
+        engine.forward(view if engine.multi_crop else view.reshape(b * n, *view.shape[2:]))
+        for view in array_views(crops, preprocessing.tta)
+    ]
+    logits = [output.logits.astype(np.float64).reshape(b, -1, output.logits.shape[-1]) for output in outputs]
+    features = [output.features.reshape(b, -1, output.features.shape[-1]).mean(axis=1) for output in outputs]
+    scores = aggregate_logits(
+        np.concatenate(logits, axis=1), aggregate=preprocessing.aggregate, multilabel=card.multilabel
+    )
+    return BatchOutput(scores, np.mean(features, axis=0))
 
 
 class PreparedItem(NamedTuple):

@@ -9,8 +9,8 @@ from lesionlens.core.runtime import set_num_threads
 from lesionlens.inference.engine import EngineName, InferenceEngine, Precision
 from lesionlens.inference.onnx_engine import onnx_cache_path, open_onnx_engine
 from lesionlens.inference.torch_engine import open_torch_engine
+from lesionlens.models.aggregation import num_tta_views
 from lesionlens.models.saved_model import LoadedModel
-from lesionlens.models.tta import num_tta_views
 
 # Forward passes of single crops from which exporting to OpenVINO saves time. Measured on two cores in float32 with
 # batches of 32: the gain equaled the cost of exporting after 900 (ResNet-50), 4,400 (DenseNet-121) and 5,200

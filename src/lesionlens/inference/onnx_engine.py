@@ -2,16 +2,15 @@
 
 import hashlib
 from pathlib import Path
-from typing import Literal
 
 import torch
-from torch import Tensor
 
 from lesionlens.core.errors import BackendError
 from lesionlens.core.fileio import atomic_write, default_cache_dir, file_lock
 from lesionlens.core.optional_packages import require
-from lesionlens.inference.backends import SessionFn, onnxruntime_session, openvino_session
-from lesionlens.inference.engine import EngineOutput, InferenceEngine, Precision
+from lesionlens.inference.backends import SessionFn
+from lesionlens.inference.engine import InferenceEngine, Precision
+from lesionlens.inference.session_engine import Runtime, engine_from_session, load_session
 from lesionlens.inference.tracing import (
     OUTPUT_TOLERANCE,
     example_input,
@@ -22,7 +21,6 @@ from lesionlens.inference.tracing import (
 )
 from lesionlens.models.saved_model import LoadedModel
 
-Runtime = Literal["onnxruntime", "openvino"]
 ONNX_CACHE_VERSION = 2
 
 
@@ -42,34 +40,9 @@ def open_onnx_engine(loaded: LoadedModel, name: Runtime, *, precision: Precision
     session = load_session(file, name, precision=precision)
     if precision == "fp32":
         _check_against_torch(loaded, session, file)
-    return engine_from_session(name, session, multi_crop=loaded.model.num_crops is not None)
-
-
-def load_session(file: Path, name: Runtime, *, precision: Precision) -> SessionFn:
-    """Load an ONNX file with a runtime.
-
-    Raises
-    ------
-    BackendError
-        The runtime cannot read the file or does not support the precision.
-    """
-    if name == "openvino":
-        return openvino_session(file, precision=precision)
-    if precision == "bf16":
-        raise BackendError(
-            "ONNX Runtime has no bf16 on the CPU. Use engine openvino or torch, or precision fp32"
-        )
-    return onnxruntime_session(file)
-
-
-def engine_from_session(name: str, session: SessionFn, *, multi_crop: bool) -> InferenceEngine:
-    """Wrap a runtime session, whose first outputs are logits and features, as an inference engine."""
-
-    def forward(x: Tensor) -> EngineOutput:
-        logits, features, *_ = session(x.contiguous().numpy())
-        return EngineOutput(torch.from_numpy(logits), torch.from_numpy(features))
-
-    return InferenceEngine(name, forward, multi_crop=multi_crop, device=torch.device("cpu"))
+    return engine_from_session(
+        name, session, loaded.card.preprocessing, multi_crop=loaded.model.num_crops is not None
+    )
 
 
 def onnx_cache_path(loaded: LoadedModel) -> Path:

@@ -26,6 +26,9 @@ _LATER_KEYS = (
     ("train", "epsilon_placement", "torch"),
     ("crops.train", "resample", True),
     ("crops", "seed", None),
+    ("data", "near_duplicates", "separate"),
+    ("train", "label_smoothing", 0.0),
+    ("train", "mixup", 0.0),
 )
 
 
