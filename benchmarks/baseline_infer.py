@@ -87,7 +87,7 @@ def infer_with_lesionlens(
     loaded = LoadedModel(build_network(made, len(SAMPLE_CLASSES)).eval(), card)
     inputs = collect_inputs([folder / "train"], classes=SAMPLE_CLASSES)
     engine = open_engine(loaded, precision=precision, num_images=NUM_IMAGES)
-    turn_signal.repeat_work(lambda: run_inference(loaded, inputs, engine=engine, batch_size=batch))
+    turn_signal.repeat_work(lambda: run_inference(engine, loaded.card, inputs, batch_size=batch))
 
 
 def infer_with_lesionlens_bf16(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:

@@ -77,9 +77,9 @@ def measure_on_cpu(folder: Path, backbone: str, width: int, height: int, images:
         f"folder of {width} × {height} to scores, {backbone}",
         {
             "baseline": prepare_sequential_scoring(engine, loaded, inputs),
-            "ours": lambda: run_inference(loaded, inputs, engine=engine, batch_size=BATCH_SIZE),
+            "ours": lambda: run_inference(engine, loaded.card, inputs, batch_size=BATCH_SIZE),
             "one thread": lambda: run_inference(
-                loaded, inputs, engine=engine, batch_size=BATCH_SIZE, num_workers=1
+                engine, loaded.card, inputs, batch_size=BATCH_SIZE, num_workers=1
             ),
             "roofline": lambda: [
                 predict_scores(engine, loaded.card, crops) for _ in range(images // BATCH_SIZE)
@@ -101,7 +101,7 @@ def measure_on_accelerator(folder: Path, width: int, height: int, images: int) -
         f"folder of {width} × {height} to scores, computed elsewhere",
         {
             "baseline": prepare_sequential_scoring(engine, loaded, inputs),
-            "ours": lambda: run_inference(loaded, inputs, engine=engine, batch_size=BATCH_SIZE),
+            "ours": lambda: run_inference(engine, loaded.card, inputs, batch_size=BATCH_SIZE),
             "roofline": lambda: [
                 engine.forward(np.empty((BATCH_SIZE, 1, 1, 3), np.uint8)) for _ in range(images // BATCH_SIZE)
             ],

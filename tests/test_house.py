@@ -23,6 +23,7 @@ LAZY_IMPORTS = (
     ("core/runtime.py", "threadpoolctl", "only products between steps of a network need it"),
     ("imaging/preprocessing.py", "torch", "cards, files and scores are read without torch"),
     ("imaging/resize.py", "torch*", "headers, tables and scores are read without torch"),
+    ("inference/model_source.py", "lesionlens.*", "exports are used without torch"),
     ("segmentation/models.py", "segmentation_models_pytorch", "an optional extra"),
 )
 

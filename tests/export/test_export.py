@@ -12,13 +12,13 @@ from PIL import Image
 from lesionlens.core.errors import BackendError, DataError
 from lesionlens.export import export as exporting
 from lesionlens.export import verification as agreement
-from lesionlens.export.card import ExportFormat
 from lesionlens.export.export import export, load_exported, save_exported, verify
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.backends import openvino_supports_bf16
 from lesionlens.inference.inputs import collect_inputs
 from lesionlens.inference.predict import predict
 from lesionlens.inference.tracing import max_abs_errors, trace_model
+from lesionlens.models.export_card import ExportFormat
 from lesionlens.models.factory import build_network, make_model_spec
 from lesionlens.models.model_card import ModelCard
 from lesionlens.models.saved_model import LoadedModel, save_model

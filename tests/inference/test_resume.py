@@ -22,6 +22,7 @@ from PIL import Image
 from lesionlens.core.errors import DataError, PredictionsError, RunError, RunInterrupted
 from lesionlens.core.fileio import output_lock
 from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference import engines
 from lesionlens.inference import predict as predicting
 from lesionlens.inference.engine import InferenceEngine
 from lesionlens.inference.engines import open_engine
@@ -197,7 +198,7 @@ def test_choices_of_auto_are_resumed(here: Path, monkeypatch: pytest.MonkeyPatch
         counts.append(0)
         return rename_engine(open_engine(loaded, "torch", **options), names[-1], counts)
 
-    monkeypatch.setattr(predicting, "open_engine", choose)
+    monkeypatch.setattr(engines, "open_engine", choose)
     with pytest.raises(RunInterrupted):
         score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     assert score().num_resumed == 6

@@ -15,6 +15,7 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference import batch as scoring
 from lesionlens.inference.batch import PreparedItem, preprocess_item
 from lesionlens.inference.engine import EngineOutput, InferenceEngine
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs
 from lesionlens.models.factory import build_network, make_model_spec
 from lesionlens.models.model_card import ModelCard
@@ -65,7 +66,7 @@ def test_decoding_overlaps_computing_with_few_images_waiting(
     monkeypatch.setattr(scoring, "preprocess_item", count_and_preprocess)
     engine = InferenceEngine("waiting", forward, multi_crop=False)
     scored = scoring.run_inference(
-        network(), write_linked_images(tmp_path / "x", 30), engine=engine, batch_size=4, num_workers=3
+        engine, network().card, write_linked_images(tmp_path / "x", 30), batch_size=4, num_workers=3
     )  # two images per batch
     assert len(scored.predictions) == len(started) == 30
     assert decoded_before[0] >= 7
@@ -76,12 +77,16 @@ def test_decoding_overlaps_computing_with_few_images_waiting(
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     """Only ids and scores of 3,700 more images remain: far less than 4 kB of crops per image."""
     loaded, process = network(), psutil.Process()
+    engine = open_engine(loaded, "torch", num_images=300)
     inputs = {count: write_linked_images(tmp_path / str(count), count) for count in (300, 4000)}
 
     def peak(count: int) -> int:
         memory: list[int] = []
         scoring.run_inference(
-            loaded, inputs[count], on_progress=lambda *_: memory.append(process.memory_info().rss)
+            engine,
+            loaded.card,
+            inputs[count],
+            on_progress=lambda *_: memory.append(process.memory_info().rss),
         )
         return max(memory)
 

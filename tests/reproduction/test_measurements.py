@@ -20,6 +20,7 @@ from lesionlens.evaluation.result import write_evaluation
 from lesionlens.explanation.localization import evaluate_localization
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.batch import run_inference
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.inference.predict import predict
 from lesionlens.models.factory import build_network
@@ -167,7 +168,9 @@ def run(tmp_path: Path, spec: TableSpec) -> TableResults:
         folder.splits_csv, index=False
     )
     table = load_table(source).select([f"i{n}" for n in range(6, 12)])
-    scored = run_inference(load_saved_model(folder.best_model), inputs_from_table(table)).predictions
+    loaded = load_saved_model(folder.best_model)
+    engine = open_engine(loaded, "torch", num_images=6)
+    scored = run_inference(engine, loaded.card, inputs_from_table(table)).predictions
     write_evaluation(folder.evaluation("test"), evaluate(scored, n_resamples=20))
     folder.update(status="finished")
     cell = RunCell("A", "", 0, None, recipe, folder, "finished")

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lesionlens.core.errors import BackendError, unknown_name_message
-from lesionlens.core.fileio import atomic_directory, check_new_dir, write_text
+from lesionlens.core.fileio import atomic_directory, check_new_dir, sha256_of_file, write_text
 from lesionlens.core.optional_packages import require
-from lesionlens.export.card import ExportCard, ExportFormat, NumericCheck, TensorSpec
 from lesionlens.export.readme import format_readme
 from lesionlens.export.verification import verify_on_images
 from lesionlens.inference.backends import SessionFn, import_openvino
@@ -28,6 +27,7 @@ from lesionlens.inference.tracing import (
     trace_model,
     write_onnx,
 )
+from lesionlens.models.export_card import EXPORT_CARD_FILE, ExportCard, ExportFormat, NumericCheck, TensorSpec
 from lesionlens.models.saved_model import LoadedModel, load_saved_model
 from lesionlens.report.model_card import CARD_README
 from lesionlens.uncertainty.calibration import load_calibration, save_calibration
@@ -141,7 +141,7 @@ def export(
             card = card.model_copy(
                 update={"verification": verify_on_images(loaded, file, export_format, session, images)}
             )
-        write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
+        write_text(folder / EXPORT_CARD_FILE, card.model_dump_json(indent=2) + "\n")
         fitted = load_calibration(loaded.directory, weights_sha256=loaded.card.weights_sha256)
         if fitted is not None:
             save_calibration(folder, fitted)
@@ -193,6 +193,7 @@ def _build_card(
     return ExportCard(
         export_format=export_format,
         file=file.name,
+        file_sha256=sha256_of_file(file),
         versions={package: version(package) for package in ("torch", *REQUIRED_PACKAGES[export_format])},
         model=loaded.card,
         input=_tensor_spec(traced.input_name, x),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from lesionlens.export.card import ExportCard, ExportFormat, NumericCheck, VerificationResult
+from lesionlens.models.export_card import ExportCard, ExportFormat, NumericCheck, VerificationResult
 from lesionlens.report.card_setup import describe_preprocessing
 from lesionlens.uncertainty.calibration import FittedCalibration
 

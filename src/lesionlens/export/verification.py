@@ -7,13 +7,13 @@ import numpy as np
 from lesionlens.core.optional_packages import missing_packages
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.export.card import ExportFormat, VerificationResult
 from lesionlens.inference.backends import SessionFn, openvino_supports_bf16
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.engine import InferenceEngine
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs
 from lesionlens.inference.session_engine import engine_from_session, load_session
+from lesionlens.models.export_card import ExportFormat, VerificationResult
 from lesionlens.models.saved_model import LoadedModel
 
 
@@ -32,13 +32,11 @@ def verify_on_images(
     LesionLensError
         No image can be read.
     """
-    reference = run_inference(loaded, inputs, engine=open_engine(loaded, "torch", num_images=1)).predictions
+    reference = run_inference(open_engine(loaded, "torch", num_images=1), loaded.card, inputs).predictions
     exact = _engine(loaded, export_format, session)
     engines = [("fp32", export_format, exact), *_bf16_engines(loaded, file, export_format)]
     return tuple(
-        compare_with_torch(
-            run_inference(loaded, inputs, engine=engine).predictions, reference, precision, name
-        )
+        compare_with_torch(run_inference(engine, loaded.card, inputs).predictions, reference, precision, name)
         for precision, name, engine in engines
     )
 

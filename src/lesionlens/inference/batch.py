@@ -21,21 +21,19 @@ from lesionlens.evaluation.predictions import format_examples
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.imaging.sources import InMemoryImage, content_digest
 from lesionlens.inference.engine import InferenceEngine
-from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs
 from lesionlens.inference.results import ImageResult, InferenceResult, ResultCollector
 from lesionlens.inference.resume import PartialPredictions
 from lesionlens.models.aggregation import aggregate_logits, array_views
 from lesionlens.models.model_card import ModelCard
-from lesionlens.models.saved_model import LoadedModel
 from lesionlens.uncertainty.ood_detectors import OODDetector
 
 
 def run_inference(
-    loaded: LoadedModel,
+    engine: InferenceEngine,
+    card: ModelCard,
     inputs: InferenceInputs,
     *,
-    engine: InferenceEngine | None = None,
     batch_size: int = 32,
     num_workers: int | None = None,
     on_progress: ProgressCallback | None = None,
@@ -52,7 +50,9 @@ def run_inference(
     Parameters
     ----------
     engine
-        Inference engine; default: torch, on the device on which the model was loaded.
+        Network that is ready to compute.
+    card
+        Its model card.
     batch_size
         Number of crops per forward pass; at least the number of crops per image.
     num_workers
@@ -78,25 +78,24 @@ def run_inference(
     RunError
         The partial predictions cannot be written.
     """
-    engine = engine or open_engine(loaded, "torch", num_images=len(inputs.image))
     report_progress = on_progress or (lambda *_: None)
-    collector = ResultCollector(len(inputs.image), len(loaded.card.classes))
+    collector = ResultCollector(len(inputs.image), len(card.classes))
     num_resumed = (
         0 if partial_predictions is None else _restore_results(collector, partial_predictions, inputs)
     )
     num_done, total = num_resumed, len(inputs.image)
     report_progress(num_done, total)
-    images_per_batch = max(1, batch_size // loaded.card.preprocessing.crop_count)
+    images_per_batch = max(1, batch_size // card.preprocessing.crop_count)
     num_threads = num_workers or available_cpus()
     prepared = prefetch(
-        partial(preprocess_item, loaded.card.preprocessing, inputs, crop_seeds=crop_seeds),
+        partial(preprocess_item, card.preprocessing, inputs, crop_seeds=crop_seeds),
         np.flatnonzero(~collector.completed).tolist(),
         num_threads=num_threads,
         ahead=2 * images_per_batch + num_threads,
     )
     with closing(prepared):
         while batch := list(islice(prepared, images_per_batch)):
-            results, features = _predict_batch(engine, loaded.card, batch, inputs, detector)
+            results, features = _predict_batch(engine, card, batch, inputs, detector)
             if partial_predictions is not None:
                 partial_predictions.add(results)
             for item, result in zip(batch, results, strict=True):
@@ -106,7 +105,7 @@ def run_inference(
                 collector.add_features(usable, features)
             num_done += len(batch)
             report_progress(num_done, total)
-    return collector.build_result(inputs, loaded.card, num_resumed=num_resumed)
+    return collector.build_result(inputs, card, num_resumed=num_resumed)
 
 
 class BatchOutput(NamedTuple):

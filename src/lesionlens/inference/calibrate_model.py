@@ -9,6 +9,7 @@ from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import as_predictions
 from lesionlens.imaging.sources import ImageSource
 from lesionlens.inference.batch import run_inference
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
 from lesionlens.inference.predictor import Predictor
 from lesionlens.inference.results import InferenceResult
@@ -57,7 +58,8 @@ def calibrate(
         raise PredictionsError("Pass either predictions, or a model with images")
     loaded = source if isinstance(source, LoadedModel) else load_saved_model(source, device=device)
     inputs = map_labels_to_model_classes(collect_inputs(images, labels=labels), loaded.card)
-    result = run_inference(loaded, inputs, keep_features=True, on_progress=on_progress)
+    engine = open_engine(loaded, "torch", num_images=len(inputs.image))
+    result = run_inference(engine, loaded.card, inputs, keep_features=True, on_progress=on_progress)
     fitted = calibrate_and_save(loaded, result, split="file", options=options)
     if isinstance(loaded, Predictor):
         loaded.reload_calibration()

@@ -17,6 +17,7 @@ from lesionlens.core.missing import is_missing
 from lesionlens.core.types import ProgressCallback, StrArray
 from lesionlens.imaging.decode import read_rgb
 from lesionlens.inference.batch import run_inference
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs, map_labels_to_model_classes
 from lesionlens.inference.ood_report import KNOWN, DetectorResult, OODReport
 from lesionlens.models.saved_model import LoadedModel
@@ -237,7 +238,8 @@ def _write_images(folder: Path, generate: Callable[[int], RGBImage], num_images:
 
 
 def _outputs(loaded: LoadedModel, inputs: InferenceInputs) -> _Outputs:
-    result = run_inference(loaded, inputs, keep_features=True)
+    engine = open_engine(loaded, "torch", num_images=len(inputs.image))
+    result = run_inference(engine, loaded.card, inputs, keep_features=True)
     if result.features is None:
         raise DataError("The model returns no features")
     if result.failures:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lesionlens.core.errors import DataError, PredictionsError, RunInterrupted, unknown_name_message
 from lesionlens.core.fileio import output_lock
@@ -16,8 +17,8 @@ from lesionlens.imaging.load import decoder_version
 from lesionlens.imaging.sources import ImageSource
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.engine import EngineName, InferenceEngine, Precision
-from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import ImageIds, InferenceInputs, collect_inputs, map_labels_to_model_classes
+from lesionlens.inference.model_source import ModelSource, open_model
 from lesionlens.inference.results import ImageResult, InferenceResult, ResultCollector
 from lesionlens.inference.resume import (
     PartialPredictions,
@@ -27,9 +28,11 @@ from lesionlens.inference.resume import (
     read_provenance,
 )
 from lesionlens.models.model_card import ModelCard
-from lesionlens.models.saved_model import LoadedModel, load_saved_model
 from lesionlens.uncertainty.apply import DEFAULT_COVERAGE, apply_calibration
 from lesionlens.uncertainty.calibration import FittedCalibration, load_calibration
+
+if TYPE_CHECKING:
+    from lesionlens.models.saved_model import LoadedModel
 
 OUTPUT_COLUMNS = {
     "lesionlens": prediction_columns,
@@ -39,7 +42,7 @@ OUTPUT_COLUMNS = {
 
 
 def predict(
-    model: LoadedModel | Path | str,
+    model: "LoadedModel | Path | str",
     images: Sequence[ImageSource],
     *,
     labels: Sequence[str] | None = None,
@@ -68,7 +71,7 @@ def predict(
     Parameters
     ----------
     model
-        Directory of a saved model or of a run, or a model that was loaded from one.
+        Directory of a saved model, of a run or of an export, the name of a model, or a model that was loaded.
     images
         Folders, image files, tables (``NAME:ROOT``, a CSV or parquet file), or images in memory as for ``read_image``,
         whose IDs are ``image_1``, ``image_2`` and so on by their position.
@@ -109,23 +112,18 @@ def predict(
     if output_format not in OUTPUT_COLUMNS:
         raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_COLUMNS))
     out, mask_dir = (None if path is None else Path(path) for path in (out, mask_dir))
-    on_cpu = engine in ("onnxruntime", "openvino") and device == "auto"
-    loaded = (
-        model
-        if isinstance(model, LoadedModel)
-        else load_saved_model(model, device="cpu" if on_cpu else device)
-    )
+    source = open_model(model, device=device, engine=engine)
     inputs = map_labels_to_model_classes(
         collect_inputs(images, labels=labels, mask_dir=mask_dir, ids=ids, within_root=within_root),
-        loaded.card,
+        source.card,
     )
-    fitted = calibration_of(loaded) if calibration else None
+    fitted = calibration_of(source) if calibration else None
     if fitted is not None:  # an error before the first image, not after the last
         fitted.calibration.prediction_set_rule(coverage)
     run = partial(
         run_inference,
-        loaded,
-        inputs,
+        card=source.card,
+        inputs=inputs,
         batch_size=batch_size,
         num_workers=num_workers,
         on_progress=on_progress,
@@ -135,16 +133,16 @@ def predict(
         apply_to_result, fitted=fitted, coverage=coverage, class_conditional=class_conditional
     )
     open_named_engine = partial(
-        open_engine, loaded, precision=precision, num_images=len(inputs.image), num_threads=num_threads
+        source.open_engine, precision=precision, num_images=len(inputs.image), num_threads=num_threads
     )
     if out is None:
         return calibrate_result(run(engine=open_named_engine(engine)))
-    _validate_output_format(output_format, loaded.card, out)
+    _validate_output_format(output_format, source.card, out)
     requested = Provenance(
-        model=hash_model_files(loaded.directory),
+        model=hash_model_files(source.directory),
         engine=engine,
         precision=precision,
-        device=next(loaded.model.parameters()).device.type,
+        device=source.device_type,
         decoder=decoder_version(),
     )
     write = partial(_write_predictions, out, output_format)
@@ -159,7 +157,7 @@ def predict(
         )
 
 
-def calibration_of(loaded: LoadedModel) -> FittedCalibration | None:
+def calibration_of(source: "ModelSource | LoadedModel") -> FittedCalibration | None:
     """Return the calibration of a model; None if it has none, or was not loaded from a directory.
 
     Raises
@@ -167,9 +165,9 @@ def calibration_of(loaded: LoadedModel) -> FittedCalibration | None:
     SavedModelError
         The calibration is damaged, or belongs to other weights.
     """
-    if loaded.path is None:
+    if source.path is None:
         return None
-    return load_calibration(loaded.path, weights_sha256=loaded.card.weights_sha256)
+    return load_calibration(source.path, weights_sha256=source.card.weights_sha256)
 
 
 def apply_to_result(

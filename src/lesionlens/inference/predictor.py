@@ -135,9 +135,7 @@ class Predictor(LoadedModel):
         if fitted is not None:
             fitted.calibration.prediction_set_rule(coverage)
         detector = None if fitted is None else fitted.detector
-        result = run_inference(
-            self, _as_inputs(sources), engine=self._engine, batch_size=1, detector=detector
-        )
+        result = run_inference(self._engine, self.card, _as_inputs(sources), batch_size=1, detector=detector)
         if result.failures:
             raise ImageError("\n".join(result.failures))
         result = apply_to_result(result, fitted=fitted, coverage=coverage, class_conditional=False)

@@ -14,11 +14,12 @@ from lesionlens.core.errors import PredictionsError
 from lesionlens.core.fileio import write_error, write_text
 from lesionlens.inference.engine import EngineName, Precision
 from lesionlens.inference.results import ImageResult
+from lesionlens.models.export_card import EXPORT_CARD_FILE
 from lesionlens.models.model_card import CARD_FILE, WEIGHTS_FILE
-from lesionlens.models.model_names import find_model_dir
 from lesionlens.uncertainty.calibration import ARRAYS_FILE, CALIBRATION_FILE
 
-HASHED_FILES = (WEIGHTS_FILE, CARD_FILE, CALIBRATION_FILE, ARRAYS_FILE)
+# of saved models and of exports, whose card has the digest of their file
+HASHED_FILES = (WEIGHTS_FILE, CARD_FILE, CALIBRATION_FILE, ARRAYS_FILE, EXPORT_CARD_FILE)
 
 
 class Provenance(BaseModel):
@@ -46,10 +47,9 @@ class Provenance(BaseModel):
     decoder: str
 
 
-def hash_model_files(model_dir: Path | str) -> str:
-    """Return the SHA-256 of a saved model's weights, card and calibration, if it has one."""
+def hash_model_files(folder: Path) -> str:
+    """Return the SHA-256 of the weights, cards and calibration in the directory of a model or of an export."""
     digest = hashlib.sha256()
-    folder = find_model_dir(model_dir)
     for name in HASHED_FILES:
         file = folder / name
         digest.update(file.read_bytes() if file.is_file() else b"")

@@ -26,6 +26,7 @@ from lesionlens.explanation.map_metrics import MASK_METRICS
 from lesionlens.explanation.map_references import ReferenceFolders
 from lesionlens.explanation.methods import method_of_map
 from lesionlens.inference.batch import run_inference
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.models.map_titles import FEATURE_MAP_PREFIX
 from lesionlens.models.saved_model import load_saved_model
@@ -208,7 +209,8 @@ def evaluate_on(cell: RunCell, name: str, source: str) -> Path:
     inputs = inputs_from_table(
         evaluation_subset(cell, source), data.task, mask_dir=Path(data.mask_dir) if data.mask_dir else None
     )
-    scored = run_inference(load_saved_model(cell.run_dir.best_model, device=cell.recipe.train.device), inputs)
+    loaded = load_saved_model(cell.run_dir.best_model, device=cell.recipe.train.device)
+    scored = run_inference(open_engine(loaded, "torch", num_images=len(inputs.image)), loaded.card, inputs)
     write_predictions(folder / "predictions.csv", scored.predictions)
     write_evaluation(folder / "evaluation.json", evaluate(scored.predictions))
     write_text(marker, source)

@@ -3,6 +3,7 @@
 from lesionlens.core.types import ProgressCallback
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.calibrate_model import calibrate_and_save
+from lesionlens.inference.engines import open_engine
 from lesionlens.models.saved_model import load_saved_model
 from lesionlens.runs.run_dir import RunDir, read_recipe
 from lesionlens.training.run_images import split_images
@@ -38,7 +39,8 @@ def calibrate_run(
     by_split = split_images(run_dir, ("calibration", "validation"))
     split = calibrating_split(by_split)
     loaded = load_saved_model(run_dir.best_model, device=device)
-    result = run_inference(loaded, by_split[split], keep_features=True, on_progress=on_progress)
+    engine = open_engine(loaded, "torch", num_images=len(by_split[split].image))
+    result = run_inference(engine, loaded.card, by_split[split], keep_features=True, on_progress=on_progress)
     return calibrate_and_save(
         loaded,
         result,

@@ -15,6 +15,7 @@ from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
 from lesionlens.imaging.crops import RANDOM_CROPS
 from lesionlens.inference.batch import run_inference
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs, inputs_from_table
 from lesionlens.models.saved_model import load_saved_model
 from lesionlens.runs.run_dir import RunDir, read_recipe
@@ -71,10 +72,13 @@ class CropDraws:
         if missing:
             inputs = self._inputs(recipe)
             loaded = load_saved_model(self.run_dir.best_model, device=self.device)
+            engine = open_engine(loaded, "torch", num_images=len(inputs.image))
         for draw, file in enumerate(files):
             if draw in missing:
                 seeds = self._seeds(recipe, draw, inputs.image_id)
-                write_predictions(file, run_inference(loaded, inputs, crop_seeds=seeds).predictions)
+                write_predictions(
+                    file, run_inference(engine, loaded.card, inputs, crop_seeds=seeds).predictions
+                )
             self.on_progress(draw + 1)
             yield read_predictions(file)
 

@@ -16,6 +16,7 @@ from lesionlens.evaluation.result import write_evaluation
 from lesionlens.explanation.gallery import write_gallery
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.calibrate_model import calibrate_and_save
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs, inputs_from_table
 from lesionlens.inference.results import InferenceResult
 from lesionlens.models.saved_model import LoadedModel, load_saved_model
@@ -126,7 +127,8 @@ def _run_inference(
     with progress_bar(console) as progress:
         task_id = progress.add_task(f"predicting {split}", total=len(inputs.image))
         return run_inference(
-            loaded,
+            open_engine(loaded, "torch", num_images=len(inputs.image)),
+            loaded.card,
             inputs,
             on_progress=lambda done, _: progress.update(task_id, completed=done),
             detector=None if fitted is None else fitted.detector,

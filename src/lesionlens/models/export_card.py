@@ -8,6 +8,7 @@ from lesionlens import __version__
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.models.model_card import ModelCard
 
+EXPORT_CARD_FILE = "card.json"
 ExportFormat = Literal["onnx", "openvino", "torch-export"]
 
 
@@ -58,6 +59,8 @@ class ExportCard(BaseModel):
 
     Attributes
     ----------
+    file, file_sha256
+        Name of the file of the network, and its SHA-256; "" in exports of earlier versions.
     versions
         Versions of the packages that wrote the file.
     model
@@ -76,6 +79,7 @@ class ExportCard(BaseModel):
     intended_use: str = RESEARCH_USE_NOTICE
     export_format: ExportFormat
     file: str
+    file_sha256: str = ""
     versions: dict[str, str]
     model: ModelCard
     input: TensorSpec
