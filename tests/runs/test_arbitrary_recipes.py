@@ -23,7 +23,8 @@ KEYS = [key.full_name for key in recipe_keys()] + [
 ]
 PIECES = [
     "null", "~", "yes", "no", "true", "0", "1", "-1", "3", "0.5", "1e5", "1e999", "nan", "9" * 5000, "auto", "all",
-    "[", "]", "{", "}", ",", ":", ": ", " #", "#", "'", '"', "\\", "\n", "\t", "\x00", "\x1b", "\udcff", "\u2028",
+    "[", "]", "{", "}", ",", ":", ": ", " #", "#", "'", '"', "\\", "\n", "\t", "\x00", "\x1b", "\x85", "\udcff",
+    "\u2028",
     "&a ", "*a", "!!int ", "|", ">", "-", "- ", "? ", "%", "@", "`", "<<", ".", "=", " ", "é", "😀", "none", "melanoma",
 ]  # fmt: skip
 WORDS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=6).map("".join)

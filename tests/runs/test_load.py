@@ -108,7 +108,7 @@ def test_words_of_lists_and_mappings_are_text(word: str) -> None:
     assert recipe.train.class_weights == {word: 2.0, "x, y": 0.1}
 
 
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("word", [*WORDS, "\x85", "a\n", "a\r\nb", "\u2028", "a\u2029b"])
 def test_text_of_a_recipe_survives_its_file(word: str, tmp_path: Path) -> None:
     recipe = load_recipe(
         "plain",

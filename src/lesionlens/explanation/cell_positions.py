@@ -8,7 +8,6 @@ image of 224 pixels (Araujo, Norris and Sim 2019, "Computing receptive fields of
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor, nn
 
 from lesionlens.explanation.cam import eval_mode
@@ -39,11 +38,12 @@ def cell_grids(model: Classifier, crops: Tensor) -> CellGrids:
     size = (int(crops.shape[-2]), int(crops.shape[-1]))
     by_size = _cache.setdefault(model, {})
     if size not in by_size:
-        by_size[size] = _trace(model, size, crops.device)
+        by_size[size] = _trace(model, size, crops)
     return by_size[size]
 
 
-def _trace(model: Classifier, size: tuple[int, int], device: torch.device) -> CellGrids:
+def _trace(model: Classifier, size: tuple[int, int], crops: Tensor) -> CellGrids:
+    """Trace a pass over zeros of the type and on the device of the crops."""
     unit = CellAxis(0.5, 1.0)
     axes: dict[tuple[int, int], tuple[CellAxis, CellAxis]] = {size: (unit, unit)}
 
@@ -59,7 +59,7 @@ def _trace(model: Classifier, size: tuple[int, int], device: torch.device) -> Ce
     shape = (1, 3, *size) if num_crops is None else (1, num_crops, 3, *size)
     try:
         with eval_mode(model):
-            model(torch.zeros(shape, device=device))
+            model(crops.new_zeros(shape))
     finally:
         for handle in handles:
             handle.remove()

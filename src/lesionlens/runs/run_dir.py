@@ -318,12 +318,20 @@ def open_run_dir(path: Path) -> RunDir:
     return run_dir
 
 
+_LINE_BREAKS = ("\n", "\r", "\x85", "\u2028", "\u2029")
+
+
 class _RecipeDumper(yaml.SafeDumper):
-    """Dumper that quotes text which `lesionlens.runs.yaml_documents` would read as a number, boolean or null."""
+    """Dumper that quotes text which `lesionlens.runs.yaml_documents` would read as a number, boolean or null.
+
+    Text with line breaks is escaped: without that, a line that consists of them is read as others.
+    """
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = None if isinstance(core_value(PlainScalar(text)), str) else "'"
+    if len(text.splitlines()) > 1 or text.endswith(_LINE_BREAKS):
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

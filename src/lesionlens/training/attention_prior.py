@@ -115,7 +115,7 @@ def uneven_grids(model: Classifier, size: tuple[int, int]) -> CellGrids:
     The maps of VGG-16, the network of Yan 2020, have even grids; those of a ResNet have not.
     """
     parameter = next(model.parameters())
-    grids = cell_grids(model, torch.zeros((1, 3, *size), device=parameter.device))
+    grids = cell_grids(model, parameter.new_zeros((1, 3, *size)))
     return {cells: grid for cells, grid in grids.items() if not all(map(_is_even, grid, cells))}
 
 
