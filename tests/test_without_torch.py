@@ -27,7 +27,7 @@ for floor in {floors}:
     package = importlib.import_module(f"lesionlens.{{floor}}")
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)
-for name in ("inference.inputs", "inference.results", "models.model_card", "models.model_names"):
+for name in ("inference.predict", "inference.exported_model", "models.model_names"):
     importlib.import_module(f"lesionlens.{{name}}")
 """
 

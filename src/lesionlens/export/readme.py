@@ -36,7 +36,7 @@ def format_readme(card: ExportCard, fitted: FittedCalibration | None = None) -> 
 
 Exported with LesionLens {card.lesionlens} ({", ".join(f"{k} {v}" for k, v in card.versions.items())}).
 `card.json` contains the same information in machine-readable form. `MODEL_CARD.md`, if present, describes data, results
-and limits.
+and limits. `lesionlens predict FOLDER IMAGES` does everything that follows (formats onnx and openvino).
 
 ## Input
 
