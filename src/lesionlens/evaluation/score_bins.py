@@ -1,5 +1,6 @@
 """Events with a score, in bins of equally many images: how often the events happened, against their mean score."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
-from scipy.stats import norm
+from scipy.special import ndtr  # scipy.stats takes half a second to import
 
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.evaluation.metrics import safe_divide
@@ -96,5 +97,5 @@ def equal_mass_bins(values: FloatArray, num_bins: int) -> NDArray[np.intp]:
 def _mean_absolute_normal(mean: FloatArray, deviation: FloatArray) -> FloatArray:
     """Return the mean of |x| of a normal distribution (folded normal distribution)."""
     ratio = np.divide(mean, deviation, out=np.full_like(mean, np.inf), where=deviation > 0)
-    density = np.where(deviation > 0, 2 * deviation * norm.pdf(ratio), 0)
-    return np.asarray(density + mean * (1 - 2 * norm.cdf(-ratio)))
+    density = np.where(deviation > 0, 2 * deviation * np.exp(-(ratio**2) / 2) / math.sqrt(2 * math.pi), 0)
+    return np.asarray(density + mean * (1 - 2 * ndtr(-ratio)))
