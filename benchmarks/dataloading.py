@@ -172,7 +172,7 @@ def main() -> None:
         files = [write_sample_image(folder / f"small-{n}.jpg", 600, 450, seed=n) for n in range(BATCH_SIZE)]
         rows = [
             measure_decoding(small, (600, 450), 1.5),
-            measure_decoding(large, (4000, 3000), 1.5),
+            measure_decoding(large, (4000, 3000), 2),
             measure_cropping(small, (600, 450), 7),
             *measure_augmentation(files, folder),
         ]
